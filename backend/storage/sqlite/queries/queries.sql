@@ -1,0 +1,125 @@
+-- name: GetSetting :one
+SELECT value FROM setting WHERE key = ?;
+-- name: ListSettings :many
+SELECT * FROM setting ORDER BY key;
+-- name: PutSetting :exec
+INSERT INTO setting(key, value) VALUES (?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value;
+
+-- name: ListPeers :many
+SELECT * FROM peer ORDER BY paired_ms, device;
+-- name: PutPeer :exec
+INSERT INTO peer(device, party, name, org_key, statement, role, source, how, addrs, paired_ms, revoked_ms, seen_ms)
+VALUES (?,?,?,?,?,?,?,?,?,?,?,?)
+ON CONFLICT(device) DO UPDATE SET party=excluded.party, name=excluded.name, org_key=excluded.org_key, statement=excluded.statement,
+  role=excluded.role, source=excluded.source, how=excluded.how, addrs=excluded.addrs, paired_ms=excluded.paired_ms, revoked_ms=excluded.revoked_ms, seen_ms=excluded.seen_ms;
+-- name: SetPeerSeen :exec
+UPDATE peer SET seen_ms = ?, addrs = ? WHERE device = ?;
+-- name: RevokePeer :exec
+UPDATE peer SET revoked_ms = ? WHERE device = ?;
+
+-- name: PutInvite :exec
+INSERT INTO invite(id, secret_hash, expires_ms) VALUES (?,?,?);
+-- name: GetInvite :one
+SELECT * FROM invite WHERE secret_hash = ?;
+-- name: ListInvites :many
+SELECT * FROM invite ORDER BY expires_ms DESC;
+-- name: CountInviteTry :exec
+UPDATE invite SET tries = tries + 1 WHERE id = ?;
+-- name: CountOpenInviteTries :exec
+UPDATE invite SET tries = tries + 1 WHERE used_ms = 0;
+-- name: UseInvite :execrows
+UPDATE invite SET used_ms = ? WHERE id = ? AND used_ms = 0;
+-- name: DeleteInvite :exec
+DELETE FROM invite WHERE id = ?;
+
+-- name: InsertDoc :exec
+INSERT INTO doc(scope, author, seq, kind, subject, prev, time_ms, body, sig, key, hash) VALUES (?,?,?,?,?,?,?,?,?,?,?);
+-- name: LastDoc :one
+SELECT * FROM doc WHERE scope = ? AND author = ? ORDER BY seq DESC LIMIT 1;
+-- name: AllDocs :many
+SELECT * FROM doc ORDER BY rowid;
+-- name: DocsAfter :many
+SELECT * FROM doc WHERE scope = ? AND author = ? AND seq > ? ORDER BY seq LIMIT ?;
+-- name: DocVector :many
+SELECT scope, author, CAST(max(seq) AS INTEGER) AS seq FROM doc GROUP BY scope, author;
+
+-- name: LastEgress :one
+SELECT * FROM egress ORDER BY seq DESC LIMIT 1;
+-- name: InsertEgress :exec
+INSERT INTO egress(seq, time_ms, peer, kind, purpose, subject, bytes, digest, consent, hash) VALUES (?,?,?,?,?,?,?,?,?,?);
+-- name: ListEgress :many
+SELECT * FROM egress WHERE seq < sqlc.arg(before) AND (peer = sqlc.arg(peer) OR sqlc.arg(peer) = '') AND (kind = sqlc.arg(kind) OR sqlc.arg(kind) = '')
+ORDER BY seq DESC LIMIT sqlc.arg(n);
+-- name: EgressAfter :many
+SELECT * FROM egress WHERE seq > ? ORDER BY seq LIMIT ?;
+-- name: EgressTotals :many
+SELECT peer, kind, count(*) AS frames, CAST(sum(bytes) AS INTEGER) AS bytes FROM egress GROUP BY peer, kind ORDER BY peer, kind;
+-- name: EgressForSubject :many
+SELECT peer, CAST(sum(bytes) AS INTEGER) AS bytes FROM egress WHERE subject = ? GROUP BY peer;
+
+-- name: ListDatasets :many
+SELECT * FROM dataset ORDER BY added_ms, id;
+-- name: GetDataset :one
+SELECT * FROM dataset WHERE id = ?;
+-- name: PutDataset :exec
+INSERT INTO dataset(id, body, secret, added_ms, revision) VALUES (?,?,?,?,?)
+ON CONFLICT(id) DO UPDATE SET body = excluded.body, revision = excluded.revision;
+-- name: DeleteDataset :exec
+DELETE FROM dataset WHERE id = ?;
+
+-- name: PutConsent :exec
+INSERT INTO consent(id, project, dataset, digest, limits, created_ms, until_ms) VALUES (?,?,?,?,?,?,?);
+-- name: ListConsents :many
+SELECT * FROM consent ORDER BY created_ms;
+-- name: EndConsents :exec
+UPDATE consent SET ended_ms = ? WHERE project = ? AND ended_ms = 0;
+
+-- name: PutRun :exec
+INSERT INTO run(id, experiment, project, state, end_reason, problem, coordinator, started_ms, ended_ms, attempt, local)
+VALUES (?,?,?,?,?,?,?,?,?,?,?)
+ON CONFLICT(id) DO UPDATE SET state=excluded.state, end_reason=excluded.end_reason, problem=excluded.problem, coordinator=excluded.coordinator,
+  started_ms=excluded.started_ms, ended_ms=excluded.ended_ms, attempt=excluded.attempt, local=excluded.local;
+-- name: ListRuns :many
+SELECT * FROM run ORDER BY started_ms, id;
+-- name: PutGrid :exec
+INSERT INTO grid(run, state) VALUES (?,?) ON CONFLICT(run) DO UPDATE SET state = excluded.state;
+-- name: GetGrid :one
+SELECT state FROM grid WHERE run = ?;
+-- name: PutRound :exec
+INSERT INTO round(run, n, term, digest, parent, coordinator, started_ms, closed_ms, body) VALUES (?,?,?,?,?,?,?,?,?)
+ON CONFLICT(run, n) DO UPDATE SET term=excluded.term, digest=excluded.digest, parent=excluded.parent, coordinator=excluded.coordinator,
+  started_ms=excluded.started_ms, closed_ms=excluded.closed_ms, body=excluded.body;
+-- name: ListRounds :many
+SELECT * FROM round WHERE run = ? ORDER BY n;
+-- name: PutSentUpdate :exec
+INSERT INTO sent_update(run, base, body) VALUES (?,?,?) ON CONFLICT DO NOTHING;
+-- name: GetSentUpdate :one
+SELECT body FROM sent_update WHERE run = ? AND base = ?;
+-- name: PutMetric :exec
+INSERT INTO metric(run, key, party, step, time_ms, value, class) VALUES (?,?,?,?,?,?,?)
+ON CONFLICT(run, key, party, step) DO UPDATE SET time_ms=excluded.time_ms, value=excluded.value, class=excluded.class;
+-- name: ListMetrics :many
+SELECT * FROM metric WHERE run = ? ORDER BY key, party, step;
+-- name: PutRunEvent :exec
+INSERT INTO run_event(run, time_ms, kind, text) VALUES (?,?,?,?);
+-- name: ListRunEvents :many
+SELECT * FROM run_event WHERE run = ? ORDER BY seq;
+-- name: PutScore :exec
+INSERT INTO score(run, round, body) VALUES (?,?,?) ON CONFLICT(run, round) DO UPDATE SET body = excluded.body;
+-- name: ListScores :many
+SELECT * FROM score WHERE run = ? ORDER BY round;
+
+-- name: PutServing :exec
+INSERT INTO serving(model, body, token_hash) VALUES (?,?,?) ON CONFLICT(model) DO UPDATE SET body = excluded.body, token_hash = excluded.token_hash;
+-- name: ListServing :many
+SELECT * FROM serving ORDER BY model;
+
+-- name: PutOperation :exec
+INSERT INTO operation(id, body, state, time_ms) VALUES (?,?,?,?) ON CONFLICT(id) DO UPDATE SET body = excluded.body, state = excluded.state;
+-- name: ListOperations :many
+SELECT * FROM operation ORDER BY time_ms DESC LIMIT ?;
+
+-- name: PutInbox :exec
+INSERT INTO inbox(id, body, time_ms, done) VALUES (?,?,?,?) ON CONFLICT(id) DO UPDATE SET body = excluded.body, done = excluded.done;
+-- name: ListInbox :many
+SELECT * FROM inbox ORDER BY time_ms DESC LIMIT ?;

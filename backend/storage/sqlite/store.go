@@ -1,0 +1,35 @@
+package sqlite
+
+import (
+	"context"
+
+	"synergos.app/desktop/backend/fed"
+	"synergos.app/desktop/backend/storage/sqlite/query"
+)
+
+// Docs is the book's store.
+type Docs struct{ DB *DB }
+
+// Insert saves one document.
+func (s Docs) Insert(ctx context.Context, d fed.Doc) error {
+	return s.DB.InsertDoc(ctx, query.InsertDocParams{
+		Scope: d.Scope, Author: string(d.Author), Seq: int64(d.Seq), Kind: d.Kind, Subject: d.Subject, Prev: string(d.Prev),
+		TimeMs: d.TimeMs, Body: d.Body, Sig: d.Sig, Key: d.Key, Hash: string(d.Hash()),
+	})
+}
+
+// All returns every document in order of arrival.
+func (s Docs) All(ctx context.Context) ([]fed.Doc, error) {
+	rows, err := s.DB.AllDocs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]fed.Doc, len(rows))
+	for i, r := range rows {
+		out[i] = fed.Doc{
+			Scope: r.Scope, Author: fed.PartyID(r.Author), Seq: uint64(r.Seq), Kind: r.Kind, Subject: r.Subject, Prev: fed.Digest(r.Prev),
+			TimeMs: r.TimeMs, Body: r.Body, Sig: r.Sig, Key: r.Key,
+		}
+	}
+	return out, nil
+}
