@@ -1,0 +1,49 @@
+package tensor
+
+import (
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/gonum"
+)
+
+// Matrix is a row-major view of Rows x Cols numbers, read transposed by [Gemm]
+// when T is set. Data has at least Rows*Cols numbers.
+type Matrix struct {
+	Rows, Cols int
+	Data       []float32
+	T          bool
+}
+
+var implementation gonum.Implementation
+
+// Gemm computes c = alpha*op(a)*op(b) + beta*c, where op transposes the views
+// that say T; c is never transposed. It panics when the shapes do not fit. With
+// beta 0 what c held is ignored. The sums run in a fixed order, so the result
+// depends on the arguments alone.
+//
+// It is the one place where the learning room multiplies matrices: kernels for
+// one processor go behind it.
+func Gemm(alpha float32, a, b Matrix, beta float32, c Matrix) {
+	m, k := a.dims()
+	k2, n := b.dims()
+	if k != k2 || c.T || c.Rows != m || c.Cols != n {
+		panic("tensor: Gemm shapes do not fit")
+	}
+	if m == 0 || n == 0 {
+		return
+	}
+	implementation.Sgemm(a.op(), b.op(), m, n, k, alpha, a.Data, max(1, a.Cols), b.Data, max(1, b.Cols), beta, c.Data, n)
+}
+
+func (m Matrix) dims() (rows, cols int) {
+	if m.T {
+		return m.Cols, m.Rows
+	}
+	return m.Rows, m.Cols
+}
+
+func (m Matrix) op() blas.Transpose {
+	if m.T {
+		return blas.Trans
+	}
+	return blas.NoTrans
+}
