@@ -1,0 +1,487 @@
+// Package round is the checkpoint register of a grid: who coordinates, and which
+// round checkpoint is committed.
+//
+// It is Raft's terms and votes (Ongaro and Ousterhout 2014; PreVote, check-quorum
+// and single-server membership change: Ongaro's thesis 2014, sections 9.6, 6.2
+// and 4.1) with the log reduced to its newest entry: the checkpoint of the newest
+// round. Broadcasting the params is the replication.
+//
+// [Machine] is the type to start from: a pure state machine with one method,
+// [Machine.Step]. It reads no clock, disk or socket and starts no goroutine; the
+// caller owns it from one goroutine, passes the time in and obeys the order of
+// [Output]: save, then send, then tell. It is not about training: what a task
+// contains, where blobs live and how frames are encoded is the caller's business.
+//
+// Safety: one vote per term and majorities give one coordinator per term; a
+// committed checkpoint sits on a majority, any later winner meets that majority
+// and so holds a checkpoint at least as new by (term, round, epoch). All committed
+// checkpoints therefore lie on one chain. Voters may crash; they do not lie.
+package round
+
+import (
+	"slices"
+	"time"
+
+	"synergos.app/desktop/backend/fed"
+)
+
+// State is what a machine is doing.
+type State uint8
+
+// The states. Paused is a follower that found no majority: it still answers and
+// tries again.
+const (
+	Follower State = iota
+	PreCandidate
+	Candidate
+	Coordinator
+	Paused
+)
+
+var stateNames = [...]string{"follower", "pre-candidate", "candidate", "coordinator", "paused"}
+
+// String returns the state in words.
+func (s State) String() string {
+	if int(s) >= len(stateNames) {
+		return "unknown"
+	}
+	return stateNames[s]
+}
+
+// Config is what a machine is told once: who it is and its timers.
+type Config struct {
+	Self fed.PartyID
+	// Stands says whether this party may coordinate: it can be reached and its
+	// role allows it. One that does not stand still votes.
+	Stands bool
+	// Forgot is set by the caller when the disk is known to have gone back in time
+	// (a restored backup): the machine then neither votes nor acknowledges until
+	// the party was removed, admitted again and built anew, because it may have
+	// forgotten a promise.
+	Forgot bool
+	Timers
+}
+
+// Timers are the durations of the register. Use [Default] and change from there.
+type Timers struct {
+	// Heartbeat is the pause between two messages of the coordinator to a party,
+	// and between two sendings of an unanswered ballot.
+	Heartbeat time.Duration
+	// Lease is how long a coordinator counts as alive after it was heard, and how
+	// long it may go on without having heard a majority.
+	Lease time.Duration
+	// RankStep is added to the election timeout per rank, Jitter is the upper end
+	// of the random part.
+	RankStep, Jitter time.Duration
+	// FreshStep replaces lease and RankStep when nobody can be alive: in a fresh
+	// grid and after a polite leave.
+	FreshStep time.Duration
+	// Ballot is how long votes are collected before the attempt is given up.
+	Ballot time.Duration
+}
+
+// Default returns the timers of the product: heartbeat 2 s, lease 30 s, 10 s per
+// rank, 5 s random.
+func Default() Timers {
+	return Timers{
+		Heartbeat: 2 * time.Second, Lease: 30 * time.Second, RankStep: 10 * time.Second,
+		Jitter: 5 * time.Second, FreshStep: 500 * time.Millisecond, Ballot: 5 * time.Second,
+	}
+}
+
+// Divided returns the timers n times shorter, for tests and rehearsals.
+func (t Timers) Divided(n int) Timers {
+	d := time.Duration(max(n, 1))
+	return Timers{t.Heartbeat / d, t.Lease / d, t.RankStep / d, t.Jitter / d, t.FreshStep / d, t.Ballot / d}
+}
+
+// Validate refuses timers under which a healthy grid could not keep a
+// coordinator, with kind Invalid.
+func (t Timers) Validate() error {
+	switch {
+	case t.Heartbeat <= 0 || t.Jitter <= 0 || t.FreshStep <= 0 || t.Ballot <= 0 || t.RankStep < 0:
+		return fed.Errorf(fed.Invalid, "use the default timers", "a timer of the grid is not positive")
+	case t.Lease < 3*t.Heartbeat:
+		return fed.Errorf(fed.Invalid, "make the lease at least three heartbeats", "lease %v is too short for heartbeat %v", t.Lease, t.Heartbeat)
+	case t.Ballot > t.Lease:
+		return fed.Errorf(fed.Invalid, "make the ballot shorter than the lease", "ballot %v is longer than lease %v", t.Ballot, t.Lease)
+	}
+	return nil
+}
+
+// Validate refuses a configuration without a party or with bad timers.
+func (c Config) Validate() error {
+	if c.Self == "" {
+		return fed.Errorf(fed.Invalid, "give the party's identifier", "a grid needs to know its own party")
+	}
+	return c.Timers.Validate()
+}
+
+// Persistent is what must be on disk before anything else leaves the machine. One
+// record per grid.
+type Persistent struct {
+	Members  // of Acc: the newest accepted ones count, committed or not
+	Term     uint64
+	VotedFor fed.PartyID // in Term; "" for nobody
+	Acc      fed.Checkpoint
+	// CommittedRound is the newest round known to be committed, -1 for none.
+	CommittedRound int
+}
+
+// Fresh returns the record of a grid in which nothing has happened yet.
+func Fresh(members Members) Persistent {
+	return Persistent{Members: members, CommittedRound: -1}
+}
+
+// Validate refuses a record that no machine wrote, with kind Corrupt.
+func (p Persistent) Validate() error {
+	if err := p.Members.Validate(); err != nil {
+		return err
+	}
+	if err := checkCheckpoint(p.Acc); err != nil {
+		return fed.Errorf(fed.Corrupt, "restore the application's database", "saved checkpoint: %w", err)
+	}
+	if p.Acc.Term > p.Term || p.Term > maxTerm || p.CommittedRound < -1 {
+		return fed.Errorf(fed.Corrupt, "restore the application's database", "saved grid has checkpoint term %d above its term %d", p.Acc.Term, p.Term)
+	}
+	return nil
+}
+
+// position orders checkpoints; the epoch separates a membership change from the
+// checkpoint it repeats.
+type position struct {
+	term  uint64
+	round int
+	epoch uint64
+}
+
+func at(c fed.Checkpoint, epoch uint64) position { return position{c.Term, c.Round, epoch} }
+
+func (p position) less(o position) bool {
+	if p.term != o.term {
+		return p.term < o.term
+	}
+	if p.round != o.round {
+		return p.round < o.round
+	}
+	return p.epoch < o.epoch
+}
+
+// Machine is the register of one grid at one party. It is owned by one goroutine.
+type Machine struct {
+	cfg    Config
+	p      Persistent
+	draw   func() float64 // [0, 1)
+	mutant mutant         // tests only
+
+	now   time.Time
+	out   Output
+	dirty bool
+
+	state       State
+	coordinator fed.PartyID // "" when unknown
+	since       time.Time   // when coordinator was first heard, or state was entered
+	heard       time.Time   // last message of the coordinator; zero: none
+	due         time.Time   // election timer
+	jitter      time.Duration
+	lost        bool // the coordinator's silence was told
+
+	ballotEnd time.Time // candidates
+	takeOver  bool
+	grants    map[fed.PartyID]bool
+	answered  map[fed.PartyID]bool
+	sent      time.Time // last broadcast
+
+	acked   map[fed.PartyID]time.Time // coordinator: last ACK of this term
+	has     map[fed.PartyID]bool      // coordinator: ACKed exactly Acc
+	leaving []fed.PartyID             // coordinator: removed by an open change, still told
+
+	accCommitted bool
+	committed    fed.Checkpoint // newest known committed, with its epoch
+	comEpoch     uint64
+	opened       fed.Checkpoint // Open was told for it
+	toldEpoch    uint64
+	stopped      Stopped // as last told since a coordinator was known
+	pending      *pending
+
+	last    map[fed.PartyID]time.Time
+	absent  map[fed.PartyID]bool
+	held    bool
+	left    bool
+	removed bool
+}
+
+type pending struct {
+	from fed.PartyID
+	msg  Round
+}
+
+// New builds a machine from what is on disk. It starts as a follower: who
+// coordinated before a restart is not believed. draw returns uniform numbers in
+// [0, 1) and spreads the elections.
+func New(cfg Config, p Persistent, draw func() float64, now time.Time) (*Machine, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	m := &Machine{
+		cfg: cfg, p: p, draw: draw, now: now, since: now,
+		last: map[fed.PartyID]time.Time{}, absent: map[fed.PartyID]bool{},
+	}
+	m.rearm()
+	return m, nil
+}
+
+// State returns what the machine is doing.
+func (m *Machine) State() State { return m.state }
+
+// Persistent returns the record as it was last handed out to be saved.
+func (m *Machine) Persistent() Persistent { return m.p }
+
+// Coordinator returns who coordinates as far as this party knows, "" for nobody.
+// Blobs named by Output.Fetch are fetched from there.
+func (m *Machine) Coordinator() fed.PartyID { return m.coordinator }
+
+// Committed returns the newest checkpoint known to be committed since the machine
+// was built; its Digest is empty when there is none yet.
+func (m *Machine) Committed() fed.Checkpoint { return m.committed }
+
+// Step takes one input at time now, which must not fall, and returns what to do
+// about it, in the order of [Output].
+func (m *Machine) Step(now time.Time, in Input) Output {
+	m.now, m.out, m.dirty = now, Output{}, false
+	m.expire()
+	switch in := in.(type) {
+	case Tick:
+		m.tick()
+	case Received:
+		m.receive(in)
+	case Stored:
+		m.stored(in.Digest)
+	case Propose:
+		m.out.Err = m.propose(in.Checkpoint)
+	case Change:
+		m.out.Err = m.change(in.Members)
+	case Force:
+		m.out.Err = m.force(in.Members)
+	case TakeOver:
+		m.out.Err = m.takeOverNow()
+	case Woke:
+		m.woke()
+	case Pause:
+		m.hold(true)
+	case Resume:
+		m.hold(false)
+	case Leave:
+		m.leave()
+	case Return:
+		m.comeBack()
+	}
+	return m.finish()
+}
+
+func (m *Machine) finish() Output {
+	if m.dirty {
+		saved := m.mutant.disk(m.p)
+		m.out.Save = &saved
+	}
+	return m.out
+}
+
+// expire ends a reign that lost its majority before anything else is done, so
+// that a process that was frozen does not act on a stale belief.
+func (m *Machine) expire() {
+	if m.state != Coordinator {
+		return
+	}
+	alive := 0
+	for _, v := range m.p.Voters {
+		if v == m.cfg.Self || m.now.Sub(m.acked[v]) <= m.cfg.Lease {
+			alive++
+		}
+	}
+	if alive < m.majority() {
+		m.stepDown(Paused, NoMajority)
+		m.tellStopped(alive)
+	}
+}
+
+// tellStopped says that too few voters answer, once per figure.
+func (m *Machine) tellStopped(answering int) {
+	s := Stopped{Answering: answering, Voters: len(m.p.Voters)}
+	if s != m.stopped {
+		m.stopped = s
+		m.tell(s)
+	}
+}
+
+func (m *Machine) tick() {
+	switch m.state {
+	case Coordinator:
+		if m.now.Sub(m.sent) >= m.cfg.Heartbeat {
+			m.broadcast()
+		}
+	case PreCandidate, Candidate:
+		m.tickBallot()
+	default:
+		m.tickFollower()
+	}
+}
+
+func (m *Machine) tickFollower() {
+	if m.coordinator != "" && !m.lost && m.now.Sub(m.heard) > m.cfg.Lease {
+		m.lost = true
+		m.tell(Lost{Party: m.coordinator, Heard: m.heard})
+	}
+	if m.mayStand() && !m.now.Before(m.due) {
+		m.startPrevote(false)
+	}
+}
+
+// Next returns when the next Tick has something to do.
+func (m *Machine) Next() time.Time {
+	switch {
+	case m.state == Coordinator:
+		return m.sent.Add(m.cfg.Heartbeat)
+	case m.state == PreCandidate || m.state == Candidate:
+		return earlier(m.ballotEnd, m.sent.Add(m.cfg.Heartbeat))
+	}
+	next := m.now.Add(m.cfg.Lease)
+	if m.mayStand() {
+		next = m.due
+	}
+	if m.coordinator != "" && !m.lost {
+		next = earlier(next, m.heard.Add(m.cfg.Lease+time.Nanosecond))
+	}
+	return next
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func (m *Machine) mayStand() bool {
+	return m.cfg.Stands && !m.cfg.Forgot && !m.left && !m.removed && m.p.IsVoter(m.cfg.Self)
+}
+
+func (m *Machine) majority() int {
+	k := len(m.p.Voters)
+	if m.mutant&minorityQuorum != 0 {
+		return max(1, k/2)
+	}
+	return k/2 + 1
+}
+
+// rank counts the voters before this one that are not known to be away.
+func (m *Machine) rank() int {
+	r := 0
+	for _, v := range m.p.Voters {
+		if v == m.cfg.Self {
+			return r
+		}
+		if !m.absent[v] {
+			r++
+		}
+	}
+	return r
+}
+
+func (m *Machine) redraw() {
+	m.jitter = time.Duration(m.draw() * float64(m.cfg.Jitter))
+}
+
+// rearm sets the election timer from now: a lease and the rank's share, or the
+// short fresh delay when nobody ever led.
+func (m *Machine) rearm() {
+	m.redraw()
+	if m.p.Term == 0 && m.heard.IsZero() {
+		m.rearmFresh()
+		return
+	}
+	m.extend()
+}
+
+func (m *Machine) extend() {
+	m.due = m.now.Add(m.cfg.Lease + time.Duration(m.rank())*m.cfg.RankStep + m.jitter)
+}
+
+// rearmFresh sets the timer when nobody can be alive: rank times a small delay.
+func (m *Machine) rearmFresh() {
+	r := m.rank()
+	m.due = m.now.Add(time.Duration(r) * m.cfg.FreshStep)
+	if r > 0 {
+		m.due = m.due.Add(time.Duration(m.draw() * float64(m.cfg.FreshStep) / 2))
+	}
+}
+
+// retry sets the timer after an attempt that found no majority. The lease has
+// passed already.
+func (m *Machine) retry() {
+	m.redraw()
+	if m.p.Term == 0 && m.heard.IsZero() {
+		m.rearmFresh()
+		m.due = m.due.Add(m.cfg.FreshStep)
+		return
+	}
+	m.due = m.now.Add(m.cfg.Heartbeat + time.Duration(m.rank())*m.cfg.RankStep + m.jitter)
+}
+
+func (m *Machine) enter(s State) {
+	if m.state != s {
+		m.state, m.since = s, m.now
+	}
+}
+
+// stepDown leaves whatever was going on for s, which is Follower or Paused.
+func (m *Machine) stepDown(s State, why Reason) {
+	if m.state == Coordinator {
+		m.coordinator = ""
+		m.acked, m.has, m.leaving = nil, nil, nil
+		m.tell(SteppedDown{Term: m.p.Term, Why: why})
+	}
+	m.grants, m.answered, m.takeOver = nil, nil, false
+	m.enter(s)
+	m.rearm()
+}
+
+// adopt takes over a newer term; nobody has been voted for in it.
+func (m *Machine) adopt(term uint64) {
+	if term <= m.p.Term {
+		return
+	}
+	m.p.Term, m.p.VotedFor, m.dirty = term, "", true
+	m.stepDown(Follower, NewerTerm)
+	m.coordinator, m.lost = "", false
+}
+
+func (m *Machine) tell(e Event) { m.out.Tell = append(m.out.Tell, e) }
+
+func (m *Machine) send(to fed.PartyID, msg Msg) {
+	if to != m.cfg.Self {
+		m.out.Send = append(m.out.Send, Outgoing{To: to, Msg: msg})
+	}
+}
+
+func (m *Machine) woke() {
+	if m.state == Coordinator {
+		m.stepDown(Paused, WokeUp)
+		return
+	}
+	if m.state == PreCandidate || m.state == Candidate {
+		m.stepDown(Follower, WokeUp)
+		return
+	}
+	m.rearm()
+}
+
+func (m *Machine) everybody() []fed.PartyID {
+	if len(m.p.Learners) == 0 && len(m.leaving) == 0 {
+		return m.p.Voters
+	}
+	return slices.Concat(m.p.Voters, m.p.Learners, m.leaving)
+}
