@@ -1,0 +1,86 @@
+package api
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/danielgtaylor/huma/v2"
+	"synergos.app/desktop/backend/node/view"
+)
+
+// modelsEngine is what the Models screen asks.
+type modelsEngine interface {
+	Models(ctx context.Context) ([]view.Model, error)
+	RegisterModel(ctx context.Context, runID, name string) (view.ModelVersion, error)
+	Model(ctx context.Context, name string) (view.Model, error)
+	Version(ctx context.Context, name string, number int) (view.VersionDetail, error)
+	ExportVersion(ctx context.Context, name string, number int) ([]byte, error)
+	StageRequests(ctx context.Context) ([]view.StageRequest, error)
+	RequestStage(ctx context.Context, model string, number int, to, reason string) (view.StageRequest, error)
+	VoteStage(ctx context.Context, id string, yes bool, reason string) (view.StageRequest, error)
+	WithdrawStage(ctx context.Context, id string) (view.StageRequest, error)
+}
+
+type registerModel struct {
+	Body struct {
+		RunID string `json:"runId" minLength:"1" maxLength:"128"`
+		Name  string `json:"name" minLength:"1" maxLength:"120" pattern:"^[^\\x00-\\x1f\\x7f/\\\\]+$" doc:"of the model; a known name gets a new version"`
+	}
+}
+
+type requestStage struct {
+	Body struct {
+		Model  string `json:"model" minLength:"1" maxLength:"120" pattern:"^[^\\x00-\\x1f\\x7f/\\\\]+$"`
+		Number int    `json:"number" minimum:"0" maximum:"1000000" doc:"of the version"`
+		To     string `json:"to" enum:"none,staging,production,archived"`
+		Reason string `json:"reason,omitempty" maxLength:"1000"`
+	}
+}
+
+type voteStage struct {
+	ByID
+	Body struct {
+		Yes    bool   `json:"yes"`
+		Reason string `json:"reason,omitempty" maxLength:"1000"`
+	}
+}
+
+func modelsScreen(n modelsEngine) func(huma.API) {
+	return func(api huma.API) {
+		modelRoutes(api, n)
+		stageRoutes(api, n)
+	}
+}
+
+func modelRoutes(api huma.API, n modelsEngine) {
+	serve(api, route{get, "/models", "models", "Named models with their versions", "models", 0, 0},
+		func(ctx context.Context, _ *none) (List[view.Model], error) { return items(n.Models(ctx)) })
+	serve(api, route{post, "/models", "registerModel", "Keep the model of a run under a name", "models", 201, 0},
+		func(ctx context.Context, in *registerModel) (view.ModelVersion, error) {
+			return n.RegisterModel(ctx, in.Body.RunID, in.Body.Name)
+		})
+	serve(api, route{get, "/models/{name}", "model", "One named model", "models", 0, 0},
+		func(ctx context.Context, in *ByName) (view.Model, error) { return n.Model(ctx, in.Name) })
+	serve(api, route{get, "/models/{name}/versions/{number}", "version", "One version with its lineage", "models", 0, 0},
+		func(ctx context.Context, in *ByVersion) (view.VersionDetail, error) {
+			return n.Version(ctx, in.Name, in.Number)
+		})
+	download(api, route{get, "/models/{name}/versions/{number}/export", "exportVersion", "All files of a version", "models", 0, 0},
+		"application/zip", func(in *ByVersion) string { return fmt.Sprintf("%s-%d.zip", in.Name, in.Number) },
+		func(ctx context.Context, in *ByVersion) ([]byte, error) { return n.ExportVersion(ctx, in.Name, in.Number) })
+}
+
+func stageRoutes(api huma.API, n modelsEngine) {
+	serve(api, route{get, "/stage-requests", "stageRequests", "Proposed changes of stage", "models", 0, 0},
+		func(ctx context.Context, _ *none) (List[view.StageRequest], error) { return items(n.StageRequests(ctx)) })
+	serve(api, route{post, "/stage-requests", "requestStage", "Propose a stage for a version", "models", 201, 0},
+		func(ctx context.Context, in *requestStage) (view.StageRequest, error) {
+			return n.RequestStage(ctx, in.Body.Model, in.Body.Number, in.Body.To, in.Body.Reason)
+		})
+	serve(api, route{post, "/stage-requests/{id}/vote", "voteStage", "Answer a proposed stage", "models", 0, 0},
+		func(ctx context.Context, in *voteStage) (view.StageRequest, error) {
+			return n.VoteStage(ctx, in.ID, in.Body.Yes, in.Body.Reason)
+		})
+	serve(api, route{post, "/stage-requests/{id}/withdraw", "withdrawStage", "Take a proposal back", "models", 0, 0},
+		func(ctx context.Context, in *ByID) (view.StageRequest, error) { return n.WithdrawStage(ctx, in.ID) })
+}

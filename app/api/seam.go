@@ -1,0 +1,3 @@
+package api
+
+func refusal(err error) error { return err }

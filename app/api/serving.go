@@ -1,0 +1,69 @@
+package api
+
+import (
+	"context"
+
+	"github.com/danielgtaylor/huma/v2"
+	"synergos.app/desktop/backend/node/view"
+)
+
+// servingEngine is what the Serving screen asks.
+type servingEngine interface {
+	ServingList(ctx context.Context) ([]view.Serving, error)
+	Serving(ctx context.Context, model string) (view.Serving, error)
+	SwitchServing(ctx context.Context, model string, s view.ServingSwitch) (view.Serving, error)
+	NewServingToken(ctx context.Context, model string) (view.Serving, error)
+	TryPrediction(ctx context.Context, model string, rows []map[string]any) (view.Prediction, error)
+	StartBatch(ctx context.Context, model, path, output string) (view.Operation, error)
+}
+
+// ServingSwitch turns serving of a model on or off.
+type ServingSwitch struct {
+	On     bool `json:"on"`
+	Port   int  `json:"port,omitempty" minimum:"0" maximum:"65535" doc:"0: the last one or a free one"`
+	Number int  `json:"number,omitempty" minimum:"0" maximum:"1000000" doc:"0: follow production"`
+	Expose bool `json:"expose,omitempty" doc:"beyond this computer"`
+}
+
+type switchServing struct {
+	ByModel
+	Body ServingSwitch
+}
+
+type tryPrediction struct {
+	ByModel
+	Body struct {
+		Rows []map[string]any `json:"rows" minItems:"1" maxItems:"1000" doc:"raw values by column"`
+	}
+}
+
+type startBatch struct {
+	Body struct {
+		Model  string `json:"model" minLength:"1" maxLength:"120" pattern:"^[^\\x00-\\x1f\\x7f/\\\\]+$"`
+		Path   string `json:"path" minLength:"1" maxLength:"4096" doc:"file to score, on this computer"`
+		Output string `json:"output,omitempty" maxLength:"4096" doc:"empty: beside the file"`
+	}
+}
+
+func servingScreen(n servingEngine) func(huma.API) {
+	return func(api huma.API) {
+		serve(api, route{get, "/serving", "servingList", "Models and their switches", "serving", 0, 0},
+			func(ctx context.Context, _ *none) (List[view.Serving], error) { return items(n.ServingList(ctx)) })
+		serve(api, route{get, "/serving/{model}", "serving", "The switch of one model", "serving", 0, 0},
+			func(ctx context.Context, in *ByModel) (view.Serving, error) { return n.Serving(ctx, in.Model) })
+		serve(api, route{put, "/serving/{model}", "switchServing", "Turn serving on or off", "serving", 0, 0},
+			func(ctx context.Context, in *switchServing) (view.Serving, error) {
+				return n.SwitchServing(ctx, in.Model, view.ServingSwitch(in.Body))
+			})
+		serve(api, route{post, "/serving/{model}/token", "newServingToken", "Make a new token; it is shown once", "serving", 201, 0},
+			func(ctx context.Context, in *ByModel) (view.Serving, error) { return n.NewServingToken(ctx, in.Model) })
+		serve(api, route{post, "/serving/{model}/predict", "tryPrediction", "Try the model on rows", "serving", 0, largeBody},
+			func(ctx context.Context, in *tryPrediction) (view.Prediction, error) {
+				return n.TryPrediction(ctx, in.Model, in.Body.Rows)
+			})
+		serve(api, route{post, "/batches", "startBatch", "Score a whole file", "serving", 202, 0},
+			func(ctx context.Context, in *startBatch) (view.Operation, error) {
+				return n.StartBatch(ctx, in.Body.Model, in.Body.Path, in.Body.Output)
+			})
+	}
+}

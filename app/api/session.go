@@ -1,0 +1,50 @@
+package api
+
+import (
+	"context"
+
+	"github.com/danielgtaylor/huma/v2"
+	"synergos.app/desktop/backend/node/view"
+)
+
+// sessionEngine is what the first screen and the frame around all screens ask.
+type sessionEngine interface {
+	Status(ctx context.Context) (view.Status, error)
+	Home(ctx context.Context) (view.Home, error)
+	Inbox(ctx context.Context) ([]view.InboxEntry, error)
+	DismissInbox(ctx context.Context, id string) error
+	Identity(ctx context.Context) (view.Identity, error)
+	NameParty(ctx context.Context, name string) (view.Identity, error)
+	StartTutorial(ctx context.Context) (view.Tutorial, error)
+	Tutorial(ctx context.Context) (view.Tutorial, error)
+	EndTutorial(ctx context.Context) error
+}
+
+type nameParty struct {
+	Body struct {
+		Name string `json:"name" minLength:"1" maxLength:"120" doc:"what others call this organisation"`
+	}
+}
+
+func sessionScreen(n sessionEngine) func(huma.API) {
+	return func(api huma.API) {
+		serve(api, route{get, "/status", "status", "The one sentence about everything", "session", 0, 0},
+			func(ctx context.Context, _ *none) (view.Status, error) { return n.Status(ctx) })
+		serve(api, route{get, "/home", "home", "What the first screen shows", "session", 0, 0},
+			func(ctx context.Context, _ *none) (view.Home, error) { return n.Home(ctx) })
+		serve(api, route{get, "/inbox", "inbox", "What waits for a person", "session", 0, 0},
+			func(ctx context.Context, _ *none) (List[view.InboxEntry], error) { return items(n.Inbox(ctx)) })
+		act(api, route{post, "/inbox/{id}/dismiss", "dismissInbox", "Put an inbox entry away", "session", 0, 0},
+			func(ctx context.Context, in *ByID) error { return n.DismissInbox(ctx, in.ID) })
+		serve(api, route{get, "/identity", "identity", "Who this party is", "session", 0, 0},
+			func(ctx context.Context, _ *none) (view.Identity, error) { return n.Identity(ctx) })
+		serve(api, route{post, "/identity", "nameParty", "Name this party", "session", 0, 0},
+			func(ctx context.Context, in *nameParty) (view.Identity, error) { return n.NameParty(ctx, in.Body.Name) })
+		serve(api, route{post, "/tutorial", "startTutorial", "Start the tutorial federation", "session", 201, 0},
+			func(ctx context.Context, _ *none) (view.Tutorial, error) { return n.StartTutorial(ctx) })
+		serve(api, route{get, "/tutorial", "tutorial", "How far the tutorial is", "session", 0, 0},
+			func(ctx context.Context, _ *none) (view.Tutorial, error) { return n.Tutorial(ctx) })
+		act(api, route{del, "/tutorial", "endTutorial", "End the tutorial and remove its parties", "session", 0, 0},
+			func(ctx context.Context, _ *none) error { return n.EndTutorial(ctx) })
+	}
+}
