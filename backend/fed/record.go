@@ -179,3 +179,59 @@ type AlignmentDoc struct {
 	Table       []byte                       `json:"table"`       // canonical JSON of the alignment as shown
 	Rows        map[string]int64             `json:"rows"`        // member name -> training rows, rounded to 10
 }
+
+// Update is what a party returns for a round.
+type Update struct {
+	Run      RunID   `json:"run"`
+	Term     uint64  `json:"term"`
+	Round    int     `json:"round"` // the round that it helps to close
+	Base     Digest  `json:"base"`  // params it was trained from
+	Blob     BlobRef `json:"blob"`  // safetensors of the delta
+	Examples int64   `json:"examples"`
+	Loss     Number  `json:"loss"`
+	Valid    Sums    `json:"valid"` // of the base params on the party's validation rows
+	// Problem says, instead of a blob, why this party cannot train: it then counts
+	// as absent with that reason.
+	Problem string `json:"problem,omitempty"`
+}
+
+// Incoming is an update with its sender, as authenticated by the network.
+type Incoming struct {
+	From   PartyID
+	Update Update
+}
+
+// EvalAsk asks a party for sums of params on its own rows.
+type EvalAsk struct {
+	Run    RunID   `json:"run"`
+	Params BlobRef `json:"params"`
+	Part   string  `json:"part"` // valid | test
+	Alone  bool    `json:"alone"`
+}
+
+// EvalReply answers EvalAsk: sums, never rows.
+type EvalReply struct {
+	Sums     Sums  `json:"sums"`
+	Alone    *Sums `json:"alone,omitempty"` // of a model trained on the party's rows only
+	Train    int64 `json:"train"`           // training rows
+	BytesIn  int64 `json:"bytesIn"`
+	BytesOut int64 `json:"bytesOut"`
+}
+
+// ScoreAsk asks a party to score every coalition of a round's updates on its own
+// held-out rows.
+type ScoreAsk struct {
+	Run   RunID        `json:"run"`
+	Round int          `json:"round"`
+	Base  BlobRef      `json:"base"`
+	In    []RoundParty `json:"in"` // admitted updates, by name
+}
+
+// ScoreReply carries utilities (minus mean loss, nats per row) of all 2^a
+// coalitions: Table[mask], and replicates of the table from resampled rows.
+type ScoreReply struct {
+	Rows       int64       `json:"rows"`
+	Base       float64     `json:"base"` // utility of the round's base params
+	Table      []float64   `json:"table"`
+	Replicates [][]float32 `json:"replicates"`
+}

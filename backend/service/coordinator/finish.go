@@ -1,0 +1,172 @@
+package coordinator
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"synergos.app/desktop/backend/fed"
+)
+
+// finish evaluates the result on every member's test rows and closes the run.
+func (l *lead) finish(ctx context.Context, last fed.Checkpoint) error {
+	ref, err := l.Blobs.Ref(last.Digest)
+	if err != nil {
+		return fmt.Errorf("cite params: %w", err)
+	}
+	end := fed.RunEnd{Run: l.run.ID, State: "finished", Reason: "completed", Rounds: last.Round, Last: map[string]fed.Sums{}, Results: []fed.RunResult{}}
+	for name, r := range l.evaluate(ctx, fed.EvalAsk{Run: l.run.ID, Params: ref, Part: "valid"}) {
+		if r.Sums.Examples > 0 {
+			end.Last[name] = r.Sums
+		}
+	}
+	end.Best = Best(l.Book.Rounds(l.run.ID), end.Last, last.Round)
+	if end.ParamsRef, err = l.result(end.Best, last); err != nil {
+		return err
+	}
+	end.Params = end.ParamsRef.Digest
+	tests := l.evaluate(ctx, fed.EvalAsk{Run: l.run.ID, Params: end.ParamsRef, Part: "test", Alone: true})
+	for _, m := range l.run.Members {
+		if r, ok := tests[m.Name]; ok {
+			end.Results = append(end.Results, fed.RunResult{Party: m.Party, Name: m.Name, Train: r.Train, Test: r.Sums, Alone: r.Alone, BytesIn: r.BytesIn, BytesOut: r.BytesOut})
+		}
+	}
+	l.scores.wait()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err := l.Ledger.Close(ctx, l.run); err != nil {
+		return fmt.Errorf("close the ledger: %w", err)
+	}
+	return l.Book.End(ctx, l.run, end)
+}
+
+// result cites the params of the best round.
+func (l *lead) result(best int, last fed.Checkpoint) (fed.BlobRef, error) {
+	digest := last.Digest
+	for _, r := range l.Book.Rounds(l.run.ID) {
+		if r.N == best && l.Blobs.Has(r.Digest) {
+			digest = r.Digest
+		}
+	}
+	return l.Blobs.Ref(digest)
+}
+
+// Best returns the round (1..last) with the least pooled validation loss, the
+// earliest on ties; without validation rows it is the last.
+func Best(rounds []fed.RoundRecord, lastSums map[string]fed.Sums, last int) int {
+	best, least := last, math.Inf(1)
+	consider := func(n int, sums map[string]fed.Sums) {
+		loss, rows := 0.0, int64(0)
+		for _, name := range sortedNames(sums) {
+			loss += sums[name].Loss
+			rows += sums[name].Examples
+		}
+		if rows > 0 && loss/float64(rows) < least {
+			best, least = n, loss/float64(rows)
+		}
+	}
+	for _, r := range rounds {
+		if r.N >= 2 && r.N <= last {
+			consider(r.N-1, r.Valid)
+		}
+	}
+	consider(last, lastSums)
+	return best
+}
+
+// evaluate asks all members at once; who does not answer in time is left out.
+func (l *lead) evaluate(ctx context.Context, ask fed.EvalAsk) map[string]fed.EvalReply {
+	ctx, cancel := context.WithTimeout(ctx, max(10*l.MinDeadline, 30*time.Second))
+	defer cancel()
+	var (
+		mu  sync.Mutex
+		wg  sync.WaitGroup
+		out = map[string]fed.EvalReply{}
+	)
+	for _, m := range l.run.Members {
+		wg.Go(func() {
+			r, err := l.Members.Evaluate(ctx, m.Party, ask)
+			if err != nil {
+				l.Log.Warn("party not evaluated", "run", l.run.ID, "party", m.Party.Short(), "part", ask.Part, "error", err.Error())
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			out[m.Name] = r
+		})
+	}
+	wg.Wait()
+	return out
+}
+
+// scorer has rounds scored one after the other while training goes on.
+type scorer struct {
+	asks chan fed.ScoreAsk
+	once sync.Once
+	done chan struct{}
+}
+
+func (s *scorer) start(ctx context.Context, l *lead) {
+	s.asks, s.done = make(chan fed.ScoreAsk, 1<<12), make(chan struct{})
+	go func() {
+		defer close(s.done)
+		for ask := range s.asks {
+			if ctx.Err() == nil {
+				l.score(ctx, ask)
+			}
+		}
+	}()
+}
+
+func (s *scorer) add(ask fed.ScoreAsk) { s.asks <- ask }
+
+// wait returns when all rounds are scored.
+func (s *scorer) wait() {
+	s.once.Do(func() { close(s.asks) })
+	<-s.done
+}
+
+func (l *lead) score(ctx context.Context, ask fed.ScoreAsk) {
+	if l.run.Config.Contribution == "none" {
+		return
+	}
+	ref, err := l.Blobs.Ref(ask.Base.Digest)
+	if err != nil {
+		l.Log.Warn("round not scored", "run", l.run.ID, "round", ask.Round, "error", err.Error())
+		return
+	}
+	ask.Base = ref
+	ctx, cancel := context.WithTimeout(ctx, max(10*l.MinDeadline, 2*time.Minute))
+	defer cancel()
+	var (
+		mu      sync.Mutex
+		wg      sync.WaitGroup
+		replies = map[fed.PartyID]fed.ScoreReply{}
+	)
+	for _, m := range l.run.Members {
+		if !l.Members.Online(m.Party) {
+			continue
+		}
+		wg.Go(func() {
+			r, err := l.Members.Score(ctx, m.Party, ask)
+			if err != nil {
+				l.Log.Warn("party did not score", "run", l.run.ID, "round", ask.Round, "party", m.Party.Short(), "error", err.Error())
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			replies[m.Party] = r
+		})
+	}
+	wg.Wait()
+	if err := l.Ledger.Scored(ctx, l.run, ask, replies); err != nil {
+		l.Log.Warn("round not scored", "run", l.run.ID, "round", ask.Round, "error", err.Error())
+	}
+}
+
+func sortedNames(m map[string]fed.Sums) []string { return slices.Sorted(maps.Keys(m)) }

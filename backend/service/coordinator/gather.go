@@ -1,0 +1,274 @@
+package coordinator
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"synergos.app/desktop/backend/fed"
+	"synergos.app/desktop/backend/learning/tensor"
+)
+
+// maxExamples bounds what a party may claim, so that weights stay finite.
+const maxExamples = 1 << 40
+
+// round closes the round after c and returns its committed checkpoint.
+func (l *lead) round(ctx context.Context, c fed.Checkpoint) (fed.Checkpoint, error) {
+	began := l.Now()
+	base, err := l.params(ctx, c.Digest)
+	if err != nil {
+		return c, err
+	}
+	g, err := l.gather(ctx, c)
+	if err != nil {
+		return c, err
+	}
+	admitted, rejected := l.Learner.Admit(l.run, base, g.candidates())
+	maps.Copy(g.absent, rejected)
+	if len(admitted) == 0 {
+		return c, l.nobody(g)
+	}
+	next, weights, err := l.Learner.Aggregate(l.run, base, admitted)
+	if err != nil {
+		return c, fmt.Errorf("aggregate round %d: %w", c.Round+1, err)
+	}
+	if !next.Finite() {
+		return c, &failure{"diverged", fed.Errorf(fed.Invalid, "Choose a smaller learning rate.", "the training diverged in round %d", c.Round+1)}
+	}
+	ref, err := l.Blobs.PutBytes(ctx, tensor.EncodeSafetensors(next, nil))
+	if err != nil {
+		return c, fmt.Errorf("keep checkpoint: %w", err)
+	}
+	if err := l.Grid.Unheld(ctx); err != nil {
+		return c, err
+	}
+	n := fed.Checkpoint{Round: c.Round + 1, Digest: ref.Digest, Parent: c.Digest, Term: c.Term}
+	if err := l.Grid.Commit(ctx, n); err != nil {
+		return c, err
+	}
+	took := l.Now().Sub(began)
+	l.took = append(l.took, took)
+	r := l.record(n, g, admitted, weights, took)
+	if err := l.Book.Round(ctx, l.run, r); err != nil {
+		return c, fmt.Errorf("record round %d: %w", n.Round, err)
+	}
+	l.scores.add(fed.ScoreAsk{Run: l.run.ID, Round: n.Round, Base: fed.BlobRef{Digest: c.Digest}, In: r.In})
+	return n, nil
+}
+
+func (l *lead) params(ctx context.Context, d fed.Digest) (tensor.Params, error) {
+	raw, err := l.Blobs.Get(ctx, d)
+	if err != nil {
+		return nil, fmt.Errorf("load params: %w", err)
+	}
+	p, _, err := tensor.DecodeSafetensors(raw)
+	if err != nil {
+		return nil, fmt.Errorf("read params: %w", err)
+	}
+	return p, nil
+}
+
+// nobody is the failure of a round without a usable update, with the parties' own
+// reasons.
+func (l *lead) nobody(g *gathering) error {
+	text := "no party could send an update"
+	for _, name := range slices.Sorted(maps.Keys(g.absent)) {
+		text += fmt.Sprintf("; %s: %s", name, g.absent[name])
+	}
+	return &failure{"quorum_lost", fed.Errorf(fed.Unavailable, "Look at the reasons, then start the run again.", "round %d: %s", l.done+1, text)}
+}
+
+func (l *lead) record(n fed.Checkpoint, g *gathering, admitted []Candidate, weights []float64, took time.Duration) fed.RoundRecord {
+	r := fed.RoundRecord{
+		Run: l.run.ID, N: n.Round, Term: n.Term, Digest: n.Digest, Parent: n.Parent, Coordinator: l.Self, DurationMs: took.Milliseconds(),
+		In: []fed.RoundParty{}, Absent: g.absent, Valid: map[string]fed.Sums{}, Result: "closed",
+	}
+	for i, c := range admitted {
+		r.In = append(r.In, fed.RoundParty{
+			Party: c.Member.Party, Name: c.Member.Name, Examples: c.Update.Examples, Weight: fed.Number(weights[i]),
+			Loss: c.Update.Loss, Update: c.Update.Blob, Norm: fed.Number(c.Delta.Norm()),
+		})
+	}
+	for _, c := range g.got {
+		if c.Update.Valid.Examples > 0 {
+			r.Valid[c.Member.Name] = c.Update.Valid
+		}
+	}
+	if len(g.absent) > 0 {
+		r.Result = "short"
+	}
+	return r
+}
+
+// gathering is one round's updates so far.
+type gathering struct {
+	base   fed.Checkpoint
+	got    map[fed.PartyID]Candidate
+	absent map[string]string // name -> reason
+	busy   map[fed.PartyID]bool
+}
+
+// candidates returns the updates by the members' names, whatever order they
+// arrived in.
+func (g *gathering) candidates() []Candidate {
+	out := slices.Collect(maps.Values(g.got))
+	slices.SortFunc(out, func(a, b Candidate) int { return cmp.Compare(a.Member.Name, b.Member.Name) })
+	return out
+}
+
+type fetched struct {
+	c   Candidate
+	err error
+}
+
+// gather waits for the updates of all members until the deadline, then for a
+// quorum.
+func (l *lead) gather(ctx context.Context, c fed.Checkpoint) (*gathering, error) {
+	g := &gathering{base: c, got: map[fed.PartyID]Candidate{}, absent: map[string]string{}, busy: map[fed.PartyID]bool{}}
+	for _, m := range l.run.Members {
+		l.lane(m.Party, "train", "")
+	}
+	arrived := make(chan fetched)
+	fctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	deadline := time.NewTimer(l.deadline())
+	defer deadline.Stop()
+	look := time.NewTicker(200 * time.Millisecond)
+	defer look.Stop()
+	late := false
+	for {
+		if l.complete(g, late) {
+			l.missing(g)
+			return g, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case in := <-l.Grid.Updates():
+			l.take(fctx, g, in, arrived)
+		case f := <-arrived:
+			l.keep(g, f)
+		case <-deadline.C:
+			late = true
+		case <-look.C:
+		}
+	}
+}
+
+// deadline is the run's own, or three times the median of recent rounds.
+func (l *lead) deadline() time.Duration {
+	if s := l.run.Config.DeadlineSeconds; s > 0 {
+		return time.Duration(s) * time.Second
+	}
+	if len(l.took) == 0 {
+		return 10 * l.MinDeadline
+	}
+	recent := slices.Sorted(slices.Values(l.took[max(0, len(l.took)-9):]))
+	return max(3*recent[len(recent)/2], l.MinDeadline)
+}
+
+// complete reports whether the round need not wait: everybody who is not away has
+// answered, or the deadline has passed and a quorum has.
+func (l *lead) complete(g *gathering, late bool) bool {
+	waiting := 0
+	for _, m := range l.run.Members {
+		_, in := g.got[m.Party]
+		_, out := g.absent[m.Name]
+		if !in && !out && !l.Grid.Absent(m.Party) {
+			waiting++
+		}
+	}
+	if len(g.busy) > 0 {
+		return false
+	}
+	quorum := l.run.Config.Quorum
+	if quorum == 0 {
+		quorum = (2*len(l.run.Members) + 2) / 3
+	}
+	if waiting == 0 && (len(g.got) >= quorum || len(g.got)+len(g.absent) == len(l.run.Members)) {
+		return true
+	}
+	return late && len(g.got) >= quorum
+}
+
+func (l *lead) missing(g *gathering) {
+	for _, m := range l.run.Members {
+		if _, ok := g.got[m.Party]; ok {
+			continue
+		}
+		if _, ok := g.absent[m.Name]; !ok {
+			g.absent[m.Name] = "absent"
+			if l.Grid.Absent(m.Party) {
+				g.absent[m.Name] = "left for now"
+			}
+		}
+		l.lane(m.Party, "absent", g.absent[m.Name])
+	}
+}
+
+// take starts fetching an update that fits the open round; others are counted and
+// dropped.
+func (l *lead) take(ctx context.Context, g *gathering, in fed.Incoming, arrived chan<- fetched) {
+	m, ok := l.run.Member(in.From)
+	u := in.Update
+	_, have := g.got[in.From]
+	switch {
+	case !ok || have || g.busy[in.From]:
+		return
+	case u.Run != l.run.ID || u.Round != g.base.Round+1 || u.Base != g.base.Digest:
+		l.Log.Debug("update of another round refused", "run", l.run.ID, "from", in.From.Short(), "round", u.Round)
+		return
+	case u.Problem != "":
+		g.absent[m.Name] = truncate(u.Problem, 200)
+		l.lane(m.Party, "absent", g.absent[m.Name])
+		return
+	case u.Examples <= 0 || u.Examples > maxExamples || !u.Blob.Digest.Valid() || u.Blob.Size <= 0:
+		g.absent[m.Name] = "sent an update out of form"
+		return
+	}
+	g.busy[in.From] = true
+	go func() {
+		f := fetched{c: Candidate{Member: m, Update: u}}
+		f.c.Delta, f.err = l.delta(ctx, in.From, u.Blob)
+		select {
+		case arrived <- f:
+		case <-ctx.Done():
+		}
+	}()
+}
+
+func truncate(s string, n int) string {
+	r := []rune(s)
+	if len(r) > n {
+		return string(r[:n]) + "…"
+	}
+	return s
+}
+
+func (l *lead) delta(ctx context.Context, from fed.PartyID, ref fed.BlobRef) (tensor.Params, error) {
+	if !l.Blobs.Has(ref.Digest) {
+		if err := l.Members.Fetch(ctx, from, ref); err != nil {
+			return nil, err
+		}
+	}
+	return l.params(ctx, ref.Digest)
+}
+
+func (l *lead) keep(g *gathering, f fetched) {
+	p := f.c.Member.Party
+	delete(g.busy, p)
+	if f.err == nil {
+		delete(g.absent, f.c.Member.Name)
+		g.got[p] = f.c
+		l.lane(p, "done", "")
+		return
+	}
+	l.Log.Warn("update not fetched", "run", l.run.ID, "from", p.Short(), "error", f.err.Error())
+	if fed.KindOf(f.err) == fed.Corrupt || fed.KindOf(f.err) == fed.Incompatible {
+		g.absent[f.c.Member.Name] = "sent an update that cannot be read"
+		l.lane(p, "absent", g.absent[f.c.Member.Name])
+	}
+}
