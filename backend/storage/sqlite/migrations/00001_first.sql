@@ -100,19 +100,6 @@ CREATE TABLE grid (
   state     BLOB NOT NULL
 ) STRICT;
 
-CREATE TABLE round (
-  run         TEXT NOT NULL,
-  n           INTEGER NOT NULL,
-  term        INTEGER NOT NULL,
-  digest      TEXT NOT NULL,
-  parent      TEXT NOT NULL,
-  coordinator TEXT NOT NULL,
-  started_ms  INTEGER NOT NULL,
-  closed_ms   INTEGER NOT NULL,
-  body        TEXT NOT NULL,         -- JSON: parties in, absent with reason, result
-  PRIMARY KEY (run, n)
-) STRICT;
-
 -- A party's own update, saved before it is sent: a repeated task gets the same bytes.
 CREATE TABLE sent_update (
   run  TEXT NOT NULL,
@@ -120,17 +107,6 @@ CREATE TABLE sent_update (
   body TEXT NOT NULL,
   PRIMARY KEY (run, base)
 ) STRICT;
-
-CREATE TABLE metric (
-  run     TEXT NOT NULL,
-  key     TEXT NOT NULL,
-  party   TEXT NOT NULL,             -- '' = pooled
-  step    INTEGER NOT NULL,
-  time_ms INTEGER NOT NULL,
-  value   REAL,
-  class   TEXT NOT NULL CHECK (class IN ('finite','nan','+inf','-inf')),
-  PRIMARY KEY (run, key, party, step)
-) STRICT, WITHOUT ROWID;
 
 CREATE TABLE run_event (
   seq     INTEGER PRIMARY KEY,
@@ -140,14 +116,6 @@ CREATE TABLE run_event (
   text    TEXT NOT NULL
 ) STRICT;
 CREATE INDEX run_event_run ON run_event(run, seq);
-
--- Figures a scorer returned for a round: kept until the run is closed, then cited by hash.
-CREATE TABLE score (
-  run    TEXT NOT NULL,
-  round  INTEGER NOT NULL,
-  body   TEXT NOT NULL,
-  PRIMARY KEY (run, round)
-) STRICT;
 
 CREATE TABLE serving (
   model      TEXT PRIMARY KEY,

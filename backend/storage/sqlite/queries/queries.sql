@@ -85,29 +85,14 @@ SELECT * FROM run ORDER BY started_ms, id;
 INSERT INTO grid(run, state) VALUES (?,?) ON CONFLICT(run) DO UPDATE SET state = excluded.state;
 -- name: GetGrid :one
 SELECT state FROM grid WHERE run = ?;
--- name: PutRound :exec
-INSERT INTO round(run, n, term, digest, parent, coordinator, started_ms, closed_ms, body) VALUES (?,?,?,?,?,?,?,?,?)
-ON CONFLICT(run, n) DO UPDATE SET term=excluded.term, digest=excluded.digest, parent=excluded.parent, coordinator=excluded.coordinator,
-  started_ms=excluded.started_ms, closed_ms=excluded.closed_ms, body=excluded.body;
--- name: ListRounds :many
-SELECT * FROM round WHERE run = ? ORDER BY n;
 -- name: PutSentUpdate :exec
 INSERT INTO sent_update(run, base, body) VALUES (?,?,?) ON CONFLICT DO NOTHING;
 -- name: GetSentUpdate :one
 SELECT body FROM sent_update WHERE run = ? AND base = ?;
--- name: PutMetric :exec
-INSERT INTO metric(run, key, party, step, time_ms, value, class) VALUES (?,?,?,?,?,?,?)
-ON CONFLICT(run, key, party, step) DO UPDATE SET time_ms=excluded.time_ms, value=excluded.value, class=excluded.class;
--- name: ListMetrics :many
-SELECT * FROM metric WHERE run = ? ORDER BY key, party, step;
 -- name: PutRunEvent :exec
 INSERT INTO run_event(run, time_ms, kind, text) VALUES (?,?,?,?);
 -- name: ListRunEvents :many
 SELECT * FROM run_event WHERE run = ? ORDER BY seq;
--- name: PutScore :exec
-INSERT INTO score(run, round, body) VALUES (?,?,?) ON CONFLICT(run, round) DO UPDATE SET body = excluded.body;
--- name: ListScores :many
-SELECT * FROM score WHERE run = ? ORDER BY round;
 
 -- name: PutServing :exec
 INSERT INTO serving(model, body, token_hash) VALUES (?,?,?) ON CONFLICT(model) DO UPDATE SET body = excluded.body, token_hash = excluded.token_hash;

@@ -4,10 +4,6 @@
 
 package query
 
-import (
-	"database/sql"
-)
-
 type Consent struct {
 	ID        string
 	Project   string
@@ -75,16 +71,6 @@ type Invite struct {
 	Tries      int64
 }
 
-type Metric struct {
-	Run    string
-	Key    string
-	Party  string
-	Step   int64
-	TimeMs int64
-	Value  sql.NullFloat64
-	Class  string
-}
-
 type Operation struct {
 	ID     string
 	Body   string
@@ -107,18 +93,6 @@ type Peer struct {
 	SeenMs    int64
 }
 
-type Round struct {
-	Run         string
-	N           int64
-	Term        int64
-	Digest      string
-	Parent      string
-	Coordinator string
-	StartedMs   int64
-	ClosedMs    int64
-	Body        string
-}
-
 type Run struct {
 	ID          string
 	Experiment  string
@@ -139,12 +113,6 @@ type RunEvent struct {
 	TimeMs int64
 	Kind   string
 	Text   string
-}
-
-type Score struct {
-	Run   string
-	Round int64
-	Body  string
 }
 
 type SentUpdate struct {

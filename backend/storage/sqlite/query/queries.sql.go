@@ -7,7 +7,6 @@ package query
 
 import (
 	"context"
-	"database/sql"
 )
 
 const allDocs = `-- name: AllDocs :many
@@ -675,41 +674,6 @@ func (q *Queries) ListInvites(ctx context.Context) ([]Invite, error) {
 	return items, nil
 }
 
-const listMetrics = `-- name: ListMetrics :many
-SELECT run, "key", party, step, time_ms, value, class FROM metric WHERE run = ? ORDER BY key, party, step
-`
-
-func (q *Queries) ListMetrics(ctx context.Context, run string) ([]Metric, error) {
-	rows, err := q.db.QueryContext(ctx, listMetrics, run)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []Metric{}
-	for rows.Next() {
-		var i Metric
-		if err := rows.Scan(
-			&i.Run,
-			&i.Key,
-			&i.Party,
-			&i.Step,
-			&i.TimeMs,
-			&i.Value,
-			&i.Class,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const listOperations = `-- name: ListOperations :many
 SELECT id, body, state, time_ms FROM operation ORDER BY time_ms DESC LIMIT ?
 `
@@ -768,43 +732,6 @@ func (q *Queries) ListPeers(ctx context.Context) ([]Peer, error) {
 			&i.PairedMs,
 			&i.RevokedMs,
 			&i.SeenMs,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listRounds = `-- name: ListRounds :many
-SELECT run, n, term, digest, parent, coordinator, started_ms, closed_ms, body FROM round WHERE run = ? ORDER BY n
-`
-
-func (q *Queries) ListRounds(ctx context.Context, run string) ([]Round, error) {
-	rows, err := q.db.QueryContext(ctx, listRounds, run)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []Round{}
-	for rows.Next() {
-		var i Round
-		if err := rows.Scan(
-			&i.Run,
-			&i.N,
-			&i.Term,
-			&i.Digest,
-			&i.Parent,
-			&i.Coordinator,
-			&i.StartedMs,
-			&i.ClosedMs,
-			&i.Body,
 		); err != nil {
 			return nil, err
 		}
@@ -878,33 +805,6 @@ func (q *Queries) ListRuns(ctx context.Context) ([]Run, error) {
 			&i.Attempt,
 			&i.Local,
 		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listScores = `-- name: ListScores :many
-SELECT run, round, body FROM score WHERE run = ? ORDER BY round
-`
-
-func (q *Queries) ListScores(ctx context.Context, run string) ([]Score, error) {
-	rows, err := q.db.QueryContext(ctx, listScores, run)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []Score{}
-	for rows.Next() {
-		var i Score
-		if err := rows.Scan(&i.Run, &i.Round, &i.Body); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -1073,34 +973,6 @@ func (q *Queries) PutInvite(ctx context.Context, arg PutInviteParams) error {
 	return err
 }
 
-const putMetric = `-- name: PutMetric :exec
-INSERT INTO metric(run, key, party, step, time_ms, value, class) VALUES (?,?,?,?,?,?,?)
-ON CONFLICT(run, key, party, step) DO UPDATE SET time_ms=excluded.time_ms, value=excluded.value, class=excluded.class
-`
-
-type PutMetricParams struct {
-	Run    string
-	Key    string
-	Party  string
-	Step   int64
-	TimeMs int64
-	Value  sql.NullFloat64
-	Class  string
-}
-
-func (q *Queries) PutMetric(ctx context.Context, arg PutMetricParams) error {
-	_, err := q.db.ExecContext(ctx, putMetric,
-		arg.Run,
-		arg.Key,
-		arg.Party,
-		arg.Step,
-		arg.TimeMs,
-		arg.Value,
-		arg.Class,
-	)
-	return err
-}
-
 const putOperation = `-- name: PutOperation :exec
 INSERT INTO operation(id, body, state, time_ms) VALUES (?,?,?,?) ON CONFLICT(id) DO UPDATE SET body = excluded.body, state = excluded.state
 `
@@ -1162,39 +1034,6 @@ func (q *Queries) PutPeer(ctx context.Context, arg PutPeerParams) error {
 	return err
 }
 
-const putRound = `-- name: PutRound :exec
-INSERT INTO round(run, n, term, digest, parent, coordinator, started_ms, closed_ms, body) VALUES (?,?,?,?,?,?,?,?,?)
-ON CONFLICT(run, n) DO UPDATE SET term=excluded.term, digest=excluded.digest, parent=excluded.parent, coordinator=excluded.coordinator,
-  started_ms=excluded.started_ms, closed_ms=excluded.closed_ms, body=excluded.body
-`
-
-type PutRoundParams struct {
-	Run         string
-	N           int64
-	Term        int64
-	Digest      string
-	Parent      string
-	Coordinator string
-	StartedMs   int64
-	ClosedMs    int64
-	Body        string
-}
-
-func (q *Queries) PutRound(ctx context.Context, arg PutRoundParams) error {
-	_, err := q.db.ExecContext(ctx, putRound,
-		arg.Run,
-		arg.N,
-		arg.Term,
-		arg.Digest,
-		arg.Parent,
-		arg.Coordinator,
-		arg.StartedMs,
-		arg.ClosedMs,
-		arg.Body,
-	)
-	return err
-}
-
 const putRun = `-- name: PutRun :exec
 INSERT INTO run(id, experiment, project, state, end_reason, problem, coordinator, started_ms, ended_ms, attempt, local)
 VALUES (?,?,?,?,?,?,?,?,?,?,?)
@@ -1251,21 +1090,6 @@ func (q *Queries) PutRunEvent(ctx context.Context, arg PutRunEventParams) error 
 		arg.Kind,
 		arg.Text,
 	)
-	return err
-}
-
-const putScore = `-- name: PutScore :exec
-INSERT INTO score(run, round, body) VALUES (?,?,?) ON CONFLICT(run, round) DO UPDATE SET body = excluded.body
-`
-
-type PutScoreParams struct {
-	Run   string
-	Round int64
-	Body  string
-}
-
-func (q *Queries) PutScore(ctx context.Context, arg PutScoreParams) error {
-	_, err := q.db.ExecContext(ctx, putScore, arg.Run, arg.Round, arg.Body)
 	return err
 }
 

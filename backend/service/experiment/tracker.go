@@ -1,0 +1,213 @@
+package experiment
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"sync"
+
+	"synergos.app/desktop/backend/fed"
+)
+
+// Tracker follows experiments and runs through the documents of the book. It is
+// safe for concurrent use; what it returns is a copy.
+type Tracker struct {
+	mu          sync.Mutex
+	experiments map[fed.ExperimentID]*Experiment
+	runs        map[fed.RunID]*Run
+	may         func(project fed.ProjectID, p fed.PartyID) bool
+}
+
+// Experiment is a question with who asked it.
+type Experiment struct {
+	fed.ExperimentDoc
+	Project   fed.ProjectID
+	By        fed.PartyID
+	CreatedMs int64
+}
+
+// Run is what the book says of a run.
+type Run struct {
+	fed.Run
+	By        fed.PartyID
+	QueuedMs  int64
+	StartedMs int64 // of round 0; 0: not yet
+	EndedMs   int64
+	Rounds    []fed.RoundRecord // by N
+	End       *fed.RunEnd
+	EndBy     fed.PartyID
+	endKey    string
+}
+
+// NewTracker returns an empty tracker; may reports whether a party is a member of
+// a project.
+func NewTracker(may func(project fed.ProjectID, p fed.PartyID) bool) *Tracker {
+	return &Tracker{experiments: map[fed.ExperimentID]*Experiment{}, runs: map[fed.RunID]*Run{}, may: may}
+}
+
+// Apply takes a document; those of other kinds are ignored. It returns the run
+// that the document changed, or "".
+func (t *Tracker) Apply(d fed.Doc) fed.RunID {
+	p, ok := fed.ProjectOf(d.Scope)
+	if !ok {
+		return ""
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch d.Kind {
+	case fed.DocExperiment:
+		t.experiment(p, d)
+	case fed.DocRun:
+		return t.run(p, d)
+	case fed.DocRound:
+		return t.round(d)
+	case fed.DocRunEnd:
+		return t.end(d)
+	}
+	return ""
+}
+
+func (t *Tracker) experiment(p fed.ProjectID, d fed.Doc) {
+	var e fed.ExperimentDoc
+	if json.Unmarshal(d.Body, &e) != nil || !fed.ValidHexID(string(e.ID)) || t.experiments[e.ID] != nil {
+		return
+	}
+	t.experiments[e.ID] = &Experiment{ExperimentDoc: e, Project: p, By: d.Author, CreatedMs: d.TimeMs}
+}
+
+func (t *Tracker) run(p fed.ProjectID, d fed.Doc) fed.RunID {
+	var r fed.Run
+	if json.Unmarshal(d.Body, &r) != nil || !validRun(r, p) || t.runs[r.ID] != nil {
+		return ""
+	}
+	t.runs[r.ID] = &Run{Run: r, By: d.Author, QueuedMs: d.TimeMs}
+	return r.ID
+}
+
+// validRun checks what a peer's run must be before anything is indexed by it.
+func validRun(r fed.Run, p fed.ProjectID) bool {
+	if r.Project != p || !fed.ValidHexID(string(r.ID)) || !fed.ValidHexID(string(r.Experiment)) || len(r.Members) < 1 || len(r.Members) > 1000 || Check(r.Config) != nil {
+		return false
+	}
+	raw, err := canonical(r.Config)
+	if err != nil || fed.DigestOf(raw) != r.ConfigHash {
+		return false
+	}
+	ranks := make([]bool, len(r.Members))
+	for i, m := range r.Members {
+		if i > 0 && r.Members[i-1].Name >= m.Name || m.Rank < 0 || m.Rank >= len(ranks) || ranks[m.Rank] || !fed.ValidKeyID(string(m.Party)) {
+			return false
+		}
+		ranks[m.Rank] = true
+	}
+	return true
+}
+
+func (t *Tracker) round(d fed.Doc) fed.RunID {
+	var rec fed.RoundRecord
+	if json.Unmarshal(d.Body, &rec) != nil {
+		return ""
+	}
+	r := t.runs[rec.Run]
+	if r == nil || rec.Coordinator != d.Author || rec.N < 0 || rec.N > r.Config.Rounds || !isMember(r.Run, d.Author) {
+		return ""
+	}
+	if rec.N == 0 && r.StartedMs == 0 {
+		r.StartedMs = d.TimeMs
+	}
+	i, found := slices.BinarySearchFunc(r.Rounds, rec, func(a, b fed.RoundRecord) int { return cmp.Compare(a.N, b.N) })
+	switch {
+	case !found:
+		r.Rounds = slices.Insert(r.Rounds, i, rec)
+	case better(rec, r.Rounds[i]):
+		r.Rounds[i] = rec
+	}
+	return r.ID
+}
+
+// better orders two records of one round: the fuller one stands, since a
+// successor may only know that a round was committed.
+func better(a, b fed.RoundRecord) bool { return len(a.In) > len(b.In) }
+
+func isMember(r fed.Run, p fed.PartyID) bool {
+	_, ok := r.Member(p)
+	return ok
+}
+
+func (t *Tracker) end(d fed.Doc) fed.RunID {
+	var e fed.RunEnd
+	if json.Unmarshal(d.Body, &e) != nil {
+		return ""
+	}
+	r := t.runs[e.Run]
+	if r == nil || !isMember(r.Run, d.Author) && d.Author != r.By {
+		return ""
+	}
+	key := string(d.Hash())
+	if e.State == "finished" {
+		key = "" // a finished run is never un-finished by a late cancel
+	}
+	if r.End != nil && r.endKey <= key {
+		return ""
+	}
+	r.End, r.EndBy, r.EndedMs, r.endKey = &e, d.Author, d.TimeMs, key
+	return r.ID
+}
+
+// Run returns a copy of what is known of a run.
+func (t *Tracker) Run(id fed.RunID) (Run, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r, ok := t.runs[id]
+	if !ok {
+		return Run{}, false
+	}
+	return r.copy(), true
+}
+
+func (r *Run) copy() Run {
+	c := *r
+	c.Rounds = slices.Clone(r.Rounds)
+	return c
+}
+
+// Runs returns the runs that pass keep, newest first.
+func (t *Tracker) Runs(keep func(Run) bool) []Run {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	out := []Run{}
+	for _, r := range t.runs {
+		if keep == nil || keep(*r) {
+			out = append(out, r.copy())
+		}
+	}
+	slices.SortFunc(out, func(a, b Run) int {
+		return cmp.Or(cmp.Compare(b.QueuedMs, a.QueuedMs), cmp.Compare(b.Number, a.Number), cmp.Compare(a.ID, b.ID))
+	})
+	return out
+}
+
+// Experiment returns what is known of an experiment.
+func (t *Tracker) Experiment(id fed.ExperimentID) (Experiment, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e, ok := t.experiments[id]
+	if !ok {
+		return Experiment{}, false
+	}
+	return *e, true
+}
+
+// Experiments returns all experiments, newest first.
+func (t *Tracker) Experiments() []Experiment {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	out := []Experiment{}
+	for _, e := range t.experiments {
+		out = append(out, *e)
+	}
+	slices.SortFunc(out, func(a, b Experiment) int {
+		return cmp.Or(cmp.Compare(b.CreatedMs, a.CreatedMs), cmp.Compare(a.ID, b.ID))
+	})
+	return out
+}
