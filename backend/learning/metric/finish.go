@@ -1,6 +1,7 @@
 package metric
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -139,24 +140,19 @@ func finishScores(m fed.Metrics, negatives, positives []int64) {
 // AUC returns the exact area under the ROC curve of scores [n] for labels [n] (0
 // or 1): the share of pairs of one row of each class in which class 1 scores
 // higher, ties counting one half (Hanley and McNeil 1982). It is NaN when a
-// class has no rows, and panics when the lengths differ.
+// class has no rows or a score is NaN, and panics when the lengths differ.
 func AUC(scores []float64, labels []int) float64 {
 	if len(scores) != len(labels) {
 		panic("metric: AUC with different lengths")
 	}
 	order := make([]int, len(scores))
-	for i := range order {
+	for i, v := range scores {
+		if math.IsNaN(v) {
+			return v
+		}
 		order[i] = i
 	}
-	slices.SortFunc(order, func(a, b int) int {
-		switch {
-		case scores[a] < scores[b]:
-			return -1
-		case scores[a] > scores[b]:
-			return 1
-		}
-		return 0
-	})
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(scores[a], scores[b]) })
 	var negatives, positives, pairs float64
 	for i := 0; i < len(order); {
 		var dn, dp float64
@@ -171,7 +167,7 @@ func AUC(scores []float64, labels []int) float64 {
 		pairs += dp * (negatives + dn/2)
 		negatives += dn
 		positives += dp
-		i = max(j, i+1) // a NaN score equals nothing, not even itself
+		i = j
 	}
 	return pairs / (negatives * positives)
 }

@@ -15,6 +15,14 @@ type Matrix struct {
 
 var implementation gonum.Implementation
 
+// A product is cut into panels small enough that gonum computes each on the
+// calling goroutine: this room starts none, and a batch of training rows is too
+// small to gain from it.
+const (
+	panelRows = 64
+	panelCols = 192
+)
+
 // Gemm computes c = alpha*op(a)*op(b) + beta*c, where op transposes the views
 // that say T; c is never transposed. It panics when the shapes do not fit. With
 // beta 0 what c held is ignored. The sums run in a fixed order, so the result
@@ -28,10 +36,23 @@ func Gemm(alpha float32, a, b Matrix, beta float32, c Matrix) {
 	if k != k2 || c.T || c.Rows != m || c.Cols != n {
 		panic("tensor: Gemm shapes do not fit")
 	}
-	if m == 0 || n == 0 {
-		return
+	for i := 0; i < m; i += panelRows {
+		rows := min(panelRows, m-i)
+		for j := 0; j < n; j += panelCols {
+			cols := min(panelCols, n-j)
+			implementation.Sgemm(a.op(), b.op(), rows, cols, k,
+				alpha, a.from(i, a.T), max(1, a.Cols), b.from(j, !b.T), max(1, b.Cols),
+				beta, c.Data[i*n+j:], n)
+		}
 	}
-	implementation.Sgemm(a.op(), b.op(), m, n, k, alpha, a.Data, max(1, a.Cols), b.Data, max(1, b.Cols), beta, c.Data, n)
+}
+
+// from returns the data from row i on, or from column i on.
+func (m Matrix) from(i int, column bool) []float32 {
+	if column {
+		return m.Data[i:]
+	}
+	return m.Data[i*m.Cols:]
 }
 
 func (m Matrix) dims() (rows, cols int) {
@@ -46,4 +67,10 @@ func (m Matrix) op() blas.Transpose {
 		return blas.Trans
 	}
 	return blas.NoTrans
+}
+
+// Transposed returns the view of m that reads it transposed.
+func (m Matrix) Transposed() Matrix {
+	m.T = !m.T
+	return m
 }

@@ -2,6 +2,7 @@ package tensor
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -138,10 +139,7 @@ func DecodeSafetensors(b []byte) (Params, map[string]string, error) {
 // place cuts data into the tensors that entries describe.
 func place(entries []entry, data []byte) (Params, error) {
 	slices.SortStableFunc(entries, func(a, b entry) int {
-		if a.begin != b.begin {
-			return cmpInt(a.begin, b.begin)
-		}
-		return cmpInt(a.end, b.end)
+		return cmp.Or(cmp.Compare(a.begin, b.begin), cmp.Compare(a.end, b.end))
 	})
 	at := 0
 	for _, e := range entries {
@@ -165,16 +163,6 @@ func place(entries []entry, data []byte) (Params, error) {
 		}
 	}
 	return p, nil
-}
-
-func cmpInt(a, b int) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 func corrupt(format string, args ...any) error {
