@@ -61,6 +61,8 @@ type Ledger interface {
 // Learner knows the run's model and strategy.
 type Learner interface {
 	Init(run fed.Run) (tensor.Params, error)
+	// Check refuses sums that cannot be those of rows of this run.
+	Check(run fed.Run, s fed.Sums) error
 	// Admit checks updates against the base and returns what to aggregate; the
 	// rejected ones with the reason, by name.
 	Admit(run fed.Run, base tensor.Params, in []Candidate) (admitted []Candidate, rejected map[string]string)

@@ -91,6 +91,12 @@ func (l *lead) evaluate(ctx context.Context, ask fed.EvalAsk) map[string]fed.Eva
 	for _, m := range l.run.Members {
 		wg.Go(func() {
 			r, err := l.Members.Evaluate(ctx, m.Party, ask)
+			if err == nil && r.Sums.Examples > 0 {
+				err = l.Learner.Check(l.run, r.Sums)
+			}
+			if err == nil && r.Alone != nil {
+				err = l.Learner.Check(l.run, *r.Alone)
+			}
 			if err != nil {
 				l.Log.Warn("party not evaluated", "run", l.run.ID, "party", m.Party.Short(), "part", ask.Part, "error", err.Error())
 				return

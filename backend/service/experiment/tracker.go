@@ -15,7 +15,6 @@ type Tracker struct {
 	mu          sync.Mutex
 	experiments map[fed.ExperimentID]*Experiment
 	runs        map[fed.RunID]*Run
-	may         func(project fed.ProjectID, p fed.PartyID) bool
 }
 
 // Experiment is a question with who asked it.
@@ -39,10 +38,9 @@ type Run struct {
 	endKey    string
 }
 
-// NewTracker returns an empty tracker; may reports whether a party is a member of
-// a project.
-func NewTracker(may func(project fed.ProjectID, p fed.PartyID) bool) *Tracker {
-	return &Tracker{experiments: map[fed.ExperimentID]*Experiment{}, runs: map[fed.RunID]*Run{}, may: may}
+// NewTracker returns an empty tracker.
+func NewTracker() *Tracker {
+	return &Tracker{experiments: map[fed.ExperimentID]*Experiment{}, runs: map[fed.RunID]*Run{}}
 }
 
 // Apply takes a document; those of other kinds are ignored. It returns the run
