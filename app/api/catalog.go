@@ -42,29 +42,31 @@ type decideAccess struct {
 	}
 }
 
-func catalogScreen(n catalogEngine) func(huma.API) {
+func catalogScreen(n catalogEngine) Screen {
 	return func(api huma.API) {
-		serve(api, route{get, "/catalog", "catalog", "Search the dataset cards of all parties", "catalog", 0, 0},
+		serve(api, at(get, "/catalog", "catalog", "Search the dataset cards of all parties", "catalog"),
 			func(ctx context.Context, in *catalogQuery) (view.Catalog, error) {
 				return n.Catalog(ctx, view.CatalogQuery(*in))
 			})
-		serve(api, route{get, "/catalog/{cardId}", "catalogCard", "One dataset card", "catalog", 0, 0},
+		serve(api, at(get, "/catalog/{cardId}", "catalogCard", "One dataset card", "catalog"),
 			func(ctx context.Context, in *ByCard) (view.CatalogEntry, error) { return n.CatalogCard(ctx, in.CardID) })
 		accessRoutes(api, n)
 	}
 }
 
 func accessRoutes(api huma.API, n catalogEngine) {
-	serve(api, route{get, "/access-requests", "accessRequests", "Requests of mine and of others", "catalog", 0, 0},
-		func(ctx context.Context, _ *none) (List[view.AccessRequest], error) { return items(n.AccessRequests(ctx)) })
-	serve(api, route{post, "/access-requests", "requestAccess", "Ask an owner for the use of a dataset", "catalog", 201, 0},
+	serve(api, at(get, "/access-requests", "accessRequests", "Requests of mine and of others", "catalog"),
+		func(ctx context.Context, _ *none) (List[view.AccessRequest], error) {
+			return items(n.AccessRequests(ctx))
+		})
+	serve(api, at(post, "/access-requests", "requestAccess", "Ask an owner for the use of a dataset", "catalog").gives(201),
 		func(ctx context.Context, in *requestAccess) (view.AccessRequest, error) {
 			return n.RequestAccess(ctx, in.Body.CardID, in.Body.Purpose, in.Body.Days)
 		})
-	serve(api, route{post, "/access-requests/{id}/decision", "decideAccess", "Approve or refuse a request", "catalog", 0, 0},
+	serve(api, at(post, "/access-requests/{id}/decision", "decideAccess", "Approve or refuse a request", "catalog"),
 		func(ctx context.Context, in *decideAccess) (view.AccessRequest, error) {
 			return n.DecideAccess(ctx, in.ID, in.Body.Approve, in.Body.Reason)
 		})
-	act(api, route{post, "/access-requests/{id}/revoke", "revokeAccess", "Take an approval back", "catalog", 0, 0},
+	act(api, at(post, "/access-requests/{id}/revoke", "revokeAccess", "Take an approval back", "catalog"),
 		func(ctx context.Context, in *ByIDWithReason) error { return n.RevokeAccess(ctx, in.ID, in.reason()) })
 }

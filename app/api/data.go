@@ -99,7 +99,7 @@ type folderQuery struct {
 	Path string `query:"path" maxLength:"4096" doc:"empty: the allowed roots"`
 }
 
-func dataScreen(n dataEngine) func(huma.API) {
+func dataScreen(n dataEngine) Screen {
 	return func(api huma.API) {
 		datasetRoutes(api, n)
 		cardRoutes(api, n)
@@ -108,58 +108,58 @@ func dataScreen(n dataEngine) func(huma.API) {
 }
 
 func datasetRoutes(api huma.API, n dataEngine) {
-	serve(api, route{get, "/datasets", "datasets", "Files of this party", "data", 0, 0},
+	serve(api, at(get, "/datasets", "datasets", "Files of this party", "data"),
 		func(ctx context.Context, _ *none) (List[view.Dataset], error) { return items(n.Datasets(ctx)) })
-	serve(api, route{post, "/datasets", "addDataset", "Add a file that stays where it is", "data", 201, 0},
+	serve(api, at(post, "/datasets", "addDataset", "Add a file that stays where it is", "data").gives(201),
 		func(ctx context.Context, in *addDataset) (view.Dataset, error) {
 			return n.AddDataset(ctx, in.Body.Path, in.Body.Name)
 		})
-	serve(api, route{post, "/datasets/sample", "addSample", "Add built-in synthetic data", "data", 201, 0},
+	serve(api, at(post, "/datasets/sample", "addSample", "Add built-in synthetic data", "data").gives(201),
 		func(ctx context.Context, in *addSample) (view.Dataset, error) {
 			if in.Body == nil {
 				return n.AddSample(ctx, "")
 			}
 			return n.AddSample(ctx, in.Body.Hospital)
 		})
-	serve(api, route{get, "/datasets/{id}", "dataset", "One file", "data", 0, 0},
+	serve(api, at(get, "/datasets/{id}", "dataset", "One file", "data"),
 		func(ctx context.Context, in *ByID) (view.Dataset, error) { return n.Dataset(ctx, in.ID) })
-	serve(api, route{patch, "/datasets/{id}", "editDataset", "Change how a file is read and declared", "data", 0, largeBody},
+	serve(api, at(patch, "/datasets/{id}", "editDataset", "Change how a file is read and declared", "data").takes(largeBody),
 		func(ctx context.Context, in *editDataset) (view.Profile, error) {
 			return n.EditDataset(ctx, in.ID, in.Body.view())
 		})
-	act(api, route{del, "/datasets/{id}", "forgetDataset", "Forget a file without deleting it", "data", 0, 0},
+	act(api, at(del, "/datasets/{id}", "forgetDataset", "Forget a file without deleting it", "data"),
 		func(ctx context.Context, in *ByID) error { return n.ForgetDataset(ctx, in.ID) })
-	serve(api, route{post, "/datasets/{id}/reload", "reloadDataset", "Read a file again", "data", 202, 0},
+	serve(api, at(post, "/datasets/{id}/reload", "reloadDataset", "Read a file again", "data").gives(202),
 		func(ctx context.Context, in *reloadDataset) (view.Dataset, error) {
 			if in.Body == nil {
 				return n.ReloadDataset(ctx, in.ID, "")
 			}
 			return n.ReloadDataset(ctx, in.ID, in.Body.Path)
 		})
-	serve(api, route{get, "/datasets/{id}/profile", "profile", "Columns, figures and findings of a file", "data", 0, 0},
+	serve(api, at(get, "/datasets/{id}/profile", "profile", "Columns, figures and findings of a file", "data"),
 		func(ctx context.Context, in *ByID) (view.Profile, error) { return n.Profile(ctx, in.ID) })
 }
 
 func cardRoutes(api huma.API, n dataEngine) {
-	serve(api, route{get, "/datasets/{id}/card", "previewCard", "Exactly what publishing would send", "data", 0, 0},
+	serve(api, at(get, "/datasets/{id}/card", "previewCard", "Exactly what publishing would send", "data"),
 		func(ctx context.Context, in *ByID) (view.CardPreview, error) { return n.PreviewCard(ctx, in.ID) })
-	serve(api, route{post, "/datasets/{id}/publish", "publishCard", "Publish the card", "data", 201, 0},
+	serve(api, at(post, "/datasets/{id}/publish", "publishCard", "Publish the card", "data").gives(201),
 		func(ctx context.Context, in *ByID) (view.Card, error) { return n.PublishCard(ctx, in.ID) })
-	act(api, route{post, "/datasets/{id}/withdraw", "withdrawCard", "Withdraw the card", "data", 0, 0},
+	act(api, at(post, "/datasets/{id}/withdraw", "withdrawCard", "Withdraw the card", "data"),
 		func(ctx context.Context, in *ByID) error { return n.WithdrawCard(ctx, in.ID) })
 }
 
 func uploadRoutes(api huma.API, n dataEngine) {
-	serve(api, route{post, "/uploads", "beginUpload", "Begin to copy a file in from a browser", "data", 201, 0},
+	serve(api, at(post, "/uploads", "beginUpload", "Begin to copy a file in from a browser", "data").gives(201),
 		func(ctx context.Context, in *beginUpload) (view.Upload, error) {
 			return n.BeginUpload(ctx, in.Body.Name, in.Body.Size)
 		})
-	serve(api, route{put, "/uploads/{id}", "writeUpload", "Write the next part of at most 4 MiB", "data", 0, uploadPart},
+	serve(api, at(put, "/uploads/{id}", "writeUpload", "Write the next part of at most 4 MiB", "data").takes(uploadPart),
 		func(ctx context.Context, in *writeUpload) (view.Upload, error) {
 			return n.WriteUpload(ctx, in.ID, in.Offset, in.RawBody)
 		})
-	serve(api, route{get, "/uploads/{id}", "upload", "How far an upload is", "data", 0, 0},
+	serve(api, at(get, "/uploads/{id}", "upload", "How far an upload is", "data"),
 		func(ctx context.Context, in *ByID) (view.Upload, error) { return n.Upload(ctx, in.ID) })
-	serve(api, route{get, "/fs", "folder", "Files under the folders that the operator allowed", "data", 0, 0},
+	serve(api, at(get, "/fs", "folder", "Files under the folders that the operator allowed", "data"),
 		func(ctx context.Context, in *folderQuery) (view.Folder, error) { return n.Folder(ctx, in.Path) })
 }

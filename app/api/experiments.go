@@ -89,7 +89,7 @@ type comparisonQuery struct {
 	Runs string `query:"runs" required:"true" minLength:"1" maxLength:"2000" pattern:"^[A-Za-z0-9._:@-]+(,[A-Za-z0-9._:@-]+){0,15}$" doc:"ids of at most 16 runs with commas between"`
 }
 
-func experimentsScreen(n experimentsEngine) func(huma.API) {
+func experimentsScreen(n experimentsEngine) Screen {
 	return func(api huma.API) {
 		experimentRoutes(api, n)
 		runRoutes(api, n)
@@ -98,48 +98,56 @@ func experimentsScreen(n experimentsEngine) func(huma.API) {
 }
 
 func experimentRoutes(api huma.API, n experimentsEngine) {
-	serve(api, route{get, "/experiments", "experiments", "Questions of a project", "experiments", 0, 0},
+	serve(api, at(get, "/experiments", "experiments", "Questions of a project", "experiments"),
 		func(ctx context.Context, in *OfProject) (List[view.Experiment], error) {
 			return items(n.Experiments(ctx, in.Project))
 		})
-	serve(api, route{post, "/experiments", "createExperiment", "Make an experiment and queue its runs", "experiments", 201, largeBody},
+	serve(api, at(post, "/experiments", "createExperiment", "Make an experiment and queue its runs", "experiments").gives(201).takes(largeBody),
 		func(ctx context.Context, in *createExperiment) (view.Experiment, error) {
 			return n.CreateExperiment(ctx, in.Body.view(in.Body.Name))
 		})
-	serve(api, route{get, "/experiments/{id}", "experiment", "One question with its runs", "experiments", 0, 0},
+	serve(api, at(get, "/experiments/{id}", "experiment", "One question with its runs", "experiments"),
 		func(ctx context.Context, in *ByID) (view.Experiment, error) { return n.Experiment(ctx, in.ID) })
-	serve(api, route{get, "/experiments/{id}/config", "experimentConfig", "The configuration as a document to keep", "experiments", 0, 0},
+	serve(api, at(get, "/experiments/{id}/config", "experimentConfig", "The configuration as a document to keep", "experiments"),
 		func(ctx context.Context, in *ByID) (fed.RunConfig, error) { return n.ExperimentConfig(ctx, in.ID) })
-	act(api, route{post, "/experiments/{id}/cancel", "cancelExperiment", "Cancel the runs that are left", "experiments", 0, 0},
+	act(api, at(post, "/experiments/{id}/cancel", "cancelExperiment", "Cancel the runs that are left", "experiments"),
 		func(ctx context.Context, in *ByID) error { return n.CancelExperiment(ctx, in.ID) })
-	serve(api, route{post, "/estimate", "estimate", "What a configuration would cost", "experiments", 0, largeBody},
+	serve(api, at(post, "/estimate", "estimate", "What a configuration would cost", "experiments").takes(largeBody),
 		func(ctx context.Context, in *estimate) (view.Estimate, error) {
 			return n.Estimate(ctx, in.Body.view(in.Body.Name))
 		})
 }
 
 func runRoutes(api huma.API, n experimentsEngine) {
-	serve(api, route{get, "/runs", "runs", "Trainings, newest first", "runs", 0, 0},
+	serve(api, at(get, "/runs", "runs", "Trainings, newest first", "runs"),
 		func(ctx context.Context, in *runsQuery) (List[view.Run], error) {
 			return items(n.Runs(ctx, in.Project, in.Experiment, in.Limit))
 		})
-	serve(api, route{get, "/runs/{id}", "run", "One training, live", "runs", 0, 0},
+	serve(api, at(get, "/runs/{id}", "run", "One training, live", "runs"),
 		func(ctx context.Context, in *ByID) (view.RunDetail, error) { return n.Run(ctx, in.ID) })
-	serve(api, route{get, "/runs/{id}/contribution", "contribution", "Who helped how much", "runs", 0, 0},
+	serve(api, at(get, "/runs/{id}/contribution", "contribution", "Who helped how much", "runs"),
 		func(ctx context.Context, in *ByID) (view.Contribution, error) { return n.Contribution(ctx, in.ID) })
-	serve(api, route{get, "/comparison", "compare", "Runs side by side", "runs", 0, 0},
+	serve(api, at(get, "/comparison", "compare", "Runs side by side", "runs"),
 		func(ctx context.Context, in *comparisonQuery) (view.Comparison, error) {
 			return n.Compare(ctx, strings.Split(in.Runs, ","))
 		})
 }
 
 func runActRoutes(api huma.API, n experimentsEngine) {
-	serve(api, route{post, "/runs/{id}/pause", "pauseRun", "Pause after this round", "runs", 202, 0},
-		func(ctx context.Context, in *ByIDWithReason) (view.Run, error) { return n.PauseRun(ctx, in.ID, in.reason()) })
-	serve(api, route{post, "/runs/{id}/resume", "resumeRun", "Go on with a paused run", "runs", 202, 0},
-		func(ctx context.Context, in *ByIDWithReason) (view.Run, error) { return n.ResumeRun(ctx, in.ID, in.reason()) })
-	serve(api, route{post, "/runs/{id}/cancel", "cancelRun", "End a run now", "runs", 202, 0},
-		func(ctx context.Context, in *ByIDWithReason) (view.Run, error) { return n.CancelRun(ctx, in.ID, in.reason()) })
-	serve(api, route{post, "/runs/{id}/takeover", "takeOver", "Lead the run in place of a lost coordinator", "runs", 202, 0},
-		func(ctx context.Context, in *ByIDWithReason) (view.Run, error) { return n.TakeOver(ctx, in.ID, in.reason()) })
+	serve(api, at(post, "/runs/{id}/pause", "pauseRun", "Pause after this round", "runs").gives(202),
+		func(ctx context.Context, in *ByIDWithReason) (view.Run, error) {
+			return n.PauseRun(ctx, in.ID, in.reason())
+		})
+	serve(api, at(post, "/runs/{id}/resume", "resumeRun", "Go on with a paused run", "runs").gives(202),
+		func(ctx context.Context, in *ByIDWithReason) (view.Run, error) {
+			return n.ResumeRun(ctx, in.ID, in.reason())
+		})
+	serve(api, at(post, "/runs/{id}/cancel", "cancelRun", "End a run now", "runs").gives(202),
+		func(ctx context.Context, in *ByIDWithReason) (view.Run, error) {
+			return n.CancelRun(ctx, in.ID, in.reason())
+		})
+	serve(api, at(post, "/runs/{id}/takeover", "takeOver", "Lead the run in place of a lost coordinator", "runs").gives(202),
+		func(ctx context.Context, in *ByIDWithReason) (view.Run, error) {
+			return n.TakeOver(ctx, in.ID, in.reason())
+		})
 }

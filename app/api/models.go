@@ -45,7 +45,7 @@ type voteStage struct {
 	}
 }
 
-func modelsScreen(n modelsEngine) func(huma.API) {
+func modelsScreen(n modelsEngine) Screen {
 	return func(api huma.API) {
 		modelRoutes(api, n)
 		stageRoutes(api, n)
@@ -53,34 +53,38 @@ func modelsScreen(n modelsEngine) func(huma.API) {
 }
 
 func modelRoutes(api huma.API, n modelsEngine) {
-	serve(api, route{get, "/models", "models", "Named models with their versions", "models", 0, 0},
+	serve(api, at(get, "/models", "models", "Named models with their versions", "models"),
 		func(ctx context.Context, _ *none) (List[view.Model], error) { return items(n.Models(ctx)) })
-	serve(api, route{post, "/models", "registerModel", "Keep the model of a run under a name", "models", 201, 0},
+	serve(api, at(post, "/models", "registerModel", "Keep the model of a run under a name", "models").gives(201),
 		func(ctx context.Context, in *registerModel) (view.ModelVersion, error) {
 			return n.RegisterModel(ctx, in.Body.RunID, in.Body.Name)
 		})
-	serve(api, route{get, "/models/{name}", "model", "One named model", "models", 0, 0},
+	serve(api, at(get, "/models/{name}", "model", "One named model", "models"),
 		func(ctx context.Context, in *ByName) (view.Model, error) { return n.Model(ctx, in.Name) })
-	serve(api, route{get, "/models/{name}/versions/{number}", "version", "One version with its lineage", "models", 0, 0},
+	serve(api, at(get, "/models/{name}/versions/{number}", "version", "One version with its lineage", "models"),
 		func(ctx context.Context, in *ByVersion) (view.VersionDetail, error) {
 			return n.Version(ctx, in.Name, in.Number)
 		})
-	download(api, route{get, "/models/{name}/versions/{number}/export", "exportVersion", "All files of a version", "models", 0, 0},
+	download(api, at(get, "/models/{name}/versions/{number}/export", "exportVersion", "All files of a version", "models"),
 		"application/zip", func(in *ByVersion) string { return fmt.Sprintf("%s-%d.zip", in.Name, in.Number) },
-		func(ctx context.Context, in *ByVersion) ([]byte, error) { return n.ExportVersion(ctx, in.Name, in.Number) })
+		func(ctx context.Context, in *ByVersion) ([]byte, error) {
+			return n.ExportVersion(ctx, in.Name, in.Number)
+		})
 }
 
 func stageRoutes(api huma.API, n modelsEngine) {
-	serve(api, route{get, "/stage-requests", "stageRequests", "Proposed changes of stage", "models", 0, 0},
-		func(ctx context.Context, _ *none) (List[view.StageRequest], error) { return items(n.StageRequests(ctx)) })
-	serve(api, route{post, "/stage-requests", "requestStage", "Propose a stage for a version", "models", 201, 0},
+	serve(api, at(get, "/stage-requests", "stageRequests", "Proposed changes of stage", "models"),
+		func(ctx context.Context, _ *none) (List[view.StageRequest], error) {
+			return items(n.StageRequests(ctx))
+		})
+	serve(api, at(post, "/stage-requests", "requestStage", "Propose a stage for a version", "models").gives(201),
 		func(ctx context.Context, in *requestStage) (view.StageRequest, error) {
 			return n.RequestStage(ctx, in.Body.Model, in.Body.Number, in.Body.To, in.Body.Reason)
 		})
-	serve(api, route{post, "/stage-requests/{id}/vote", "voteStage", "Answer a proposed stage", "models", 0, 0},
+	serve(api, at(post, "/stage-requests/{id}/vote", "voteStage", "Answer a proposed stage", "models"),
 		func(ctx context.Context, in *voteStage) (view.StageRequest, error) {
 			return n.VoteStage(ctx, in.ID, in.Body.Yes, in.Body.Reason)
 		})
-	serve(api, route{post, "/stage-requests/{id}/withdraw", "withdrawStage", "Take a proposal back", "models", 0, 0},
+	serve(api, at(post, "/stage-requests/{id}/withdraw", "withdrawStage", "Take a proposal back", "models"),
 		func(ctx context.Context, in *ByID) (view.StageRequest, error) { return n.WithdrawStage(ctx, in.ID) })
 }

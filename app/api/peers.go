@@ -45,7 +45,7 @@ type acceptInvite struct {
 	}
 }
 
-func peersScreen(n peersEngine) func(huma.API) {
+func peersScreen(n peersEngine) Screen {
 	return func(api huma.API) {
 		peerRoutes(api, n)
 		pairingRoutes(api, n)
@@ -53,31 +53,31 @@ func peersScreen(n peersEngine) func(huma.API) {
 }
 
 func peerRoutes(api huma.API, n peersEngine) {
-	serve(api, route{get, "/peers", "peers", "Other computers: seen, pending and paired", "peers", 0, 0},
+	serve(api, at(get, "/peers", "peers", "Other computers: seen, pending and paired", "peers"),
 		func(ctx context.Context, _ *none) (view.PeerList, error) { return n.Peers(ctx) })
-	serve(api, route{post, "/peers", "pairAddress", "Connect to an address and start the six-digit code", "peers", 201, 0},
+	serve(api, at(post, "/peers", "pairAddress", "Connect to an address and start the six-digit code", "peers").gives(201),
 		func(ctx context.Context, in *pairAddress) (view.Pairing, error) {
 			return n.PairAddress(ctx, in.Body.Address)
 		})
-	act(api, route{del, "/peers/{deviceId}", "revoke", "End the pairing with a computer", "peers", 0, 0},
+	act(api, at(del, "/peers/{deviceId}", "revoke", "End the pairing with a computer", "peers"),
 		func(ctx context.Context, in *ByDevice) error { return n.Revoke(ctx, in.DeviceID) })
 }
 
 func pairingRoutes(api huma.API, n peersEngine) {
-	serve(api, route{post, "/pairings", "pair", "Start the six-digit code with a computer that was seen", "peers", 201, 0},
+	serve(api, at(post, "/pairings", "pair", "Start the six-digit code with a computer that was seen", "peers").gives(201),
 		func(ctx context.Context, in *pair) (view.Pairing, error) { return n.Pair(ctx, in.Body.DeviceID) })
-	serve(api, route{get, "/pairings/{id}", "pairing", "How far a pairing is", "peers", 0, 0},
+	serve(api, at(get, "/pairings/{id}", "pairing", "How far a pairing is", "peers"),
 		func(ctx context.Context, in *ByID) (view.Pairing, error) { return n.Pairing(ctx, in.ID) })
-	serve(api, route{post, "/pairings/{id}/confirm", "confirmPairing", "Say whether the six digits are the same", "peers", 0, 0},
+	serve(api, at(post, "/pairings/{id}/confirm", "confirmPairing", "Say whether the six digits are the same", "peers"),
 		func(ctx context.Context, in *confirmPairing) (view.Pairing, error) {
 			return n.ConfirmPairing(ctx, in.ID, in.Body.Same)
 		})
-	serve(api, route{post, "/invites", "createInvite", "Make an invite link", "peers", 201, 0},
+	serve(api, at(post, "/invites", "createInvite", "Make an invite link", "peers").gives(201),
 		func(ctx context.Context, _ *none) (view.Invite, error) { return n.CreateInvite(ctx) })
-	serve(api, route{post, "/invites/accept", "acceptInvite", "Pair with the sender of an invite link", "peers", 201, 0},
+	serve(api, at(post, "/invites/accept", "acceptInvite", "Pair with the sender of an invite link", "peers").gives(201),
 		func(ctx context.Context, in *acceptInvite) (view.Pairing, error) {
 			return n.AcceptInvite(ctx, in.Body.Link)
 		})
-	act(api, route{del, "/invites/{id}", "withdrawInvite", "Make an invite link useless", "peers", 0, 0},
+	act(api, at(del, "/invites/{id}", "withdrawInvite", "Make an invite link useless", "peers"),
 		func(ctx context.Context, in *ByID) error { return n.WithdrawInvite(ctx, in.ID) })
 }

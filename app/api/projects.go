@@ -112,7 +112,7 @@ func matches(choices []MatchChoice) []view.ColumnMatch {
 	return out
 }
 
-func projectsScreen(n projectsEngine) func(huma.API) {
+func projectsScreen(n projectsEngine) Screen {
 	return func(api huma.API) {
 		projectRoutes(api, n)
 		memberRoutes(api, n)
@@ -121,45 +121,45 @@ func projectsScreen(n projectsEngine) func(huma.API) {
 }
 
 func projectRoutes(api huma.API, n projectsEngine) {
-	serve(api, route{get, "/projects", "projects", "Shared problems of this party", "projects", 0, 0},
+	serve(api, at(get, "/projects", "projects", "Shared problems of this party", "projects"),
 		func(ctx context.Context, _ *none) (List[view.Project], error) { return items(n.Projects(ctx)) })
-	serve(api, route{post, "/projects", "createProject", "Start a shared problem", "projects", 201, largeBody},
+	serve(api, at(post, "/projects", "createProject", "Start a shared problem", "projects").gives(201).takes(largeBody),
 		func(ctx context.Context, in *createProject) (view.Project, error) {
 			return n.CreateProject(ctx, in.Body.view())
 		})
-	serve(api, route{get, "/projects/{id}", "project", "One shared problem", "projects", 0, 0},
+	serve(api, at(get, "/projects/{id}", "project", "One shared problem", "projects"),
 		func(ctx context.Context, in *ByID) (view.Project, error) { return n.Project(ctx, in.ID) })
-	serve(api, route{post, "/projects/{id}/invite", "inviteParties", "Invite parties", "projects", 0, 0},
+	serve(api, at(post, "/projects/{id}/invite", "inviteParties", "Invite parties", "projects"),
 		func(ctx context.Context, in *inviteParties) (view.Project, error) {
 			return n.InviteParties(ctx, in.ID, in.Body.Parties)
 		})
 }
 
 func memberRoutes(api huma.API, n projectsEngine) {
-	serve(api, route{get, "/projects/{id}/consent", "consentSheet", "Exactly what would leave this computer", "projects", 0, 0},
+	serve(api, at(get, "/projects/{id}/consent", "consentSheet", "Exactly what would leave this computer", "projects"),
 		func(ctx context.Context, in *consentQuery) (view.ConsentSheet, error) {
 			return n.ConsentSheet(ctx, in.ID, in.Dataset)
 		})
-	serve(api, route{post, "/projects/{id}/accept", "acceptProject", "Consent and join", "projects", 0, 0},
+	serve(api, at(post, "/projects/{id}/accept", "acceptProject", "Consent and join", "projects"),
 		func(ctx context.Context, in *acceptProject) (view.Project, error) {
 			return n.AcceptProject(ctx, in.ID, in.Body.DatasetID, in.Body.Digest, view.Limits(in.Body.Limits))
 		})
-	serve(api, route{post, "/projects/{id}/decline", "declineProject", "Do not join", "projects", 0, 0},
+	serve(api, at(post, "/projects/{id}/decline", "declineProject", "Do not join", "projects"),
 		func(ctx context.Context, in *ByIDWithReason) (view.Project, error) {
 			return n.DeclineProject(ctx, in.ID, in.reason())
 		})
-	serve(api, route{post, "/projects/{id}/leave", "leaveProject", "Leave and end the consent", "projects", 0, 0},
+	serve(api, at(post, "/projects/{id}/leave", "leaveProject", "Leave and end the consent", "projects"),
 		func(ctx context.Context, in *ByIDWithReason) (view.Project, error) {
 			return n.LeaveProject(ctx, in.ID, in.reason())
 		})
 }
 
 func alignmentRoutes(api huma.API, n projectsEngine) {
-	serve(api, route{get, "/projects/{id}/alignment", "alignment", "Columns against parties", "projects", 0, 0},
+	serve(api, at(get, "/projects/{id}/alignment", "alignment", "Columns against parties", "projects"),
 		func(ctx context.Context, in *ByID) (view.Alignment, error) { return n.Alignment(ctx, in.ID) })
-	serve(api, route{post, "/projects/{id}/alignment", "startAlignment", "Gather the columns of all parties", "projects", 202, 0},
+	serve(api, at(post, "/projects/{id}/alignment", "startAlignment", "Gather the columns of all parties", "projects").gives(202),
 		func(ctx context.Context, in *ByID) (view.Alignment, error) { return n.StartAlignment(ctx, in.ID) })
-	serve(api, route{post, "/projects/{id}/alignment/confirm", "confirmAlignment", "Answer the proposed matches", "projects", 202, largeBody},
+	serve(api, at(post, "/projects/{id}/alignment/confirm", "confirmAlignment", "Answer the proposed matches", "projects").gives(202).takes(largeBody),
 		func(ctx context.Context, in *confirmAlignment) (view.Alignment, error) {
 			return n.ConfirmAlignment(ctx, in.ID, matches(in.Body.Matches))
 		})

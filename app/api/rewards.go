@@ -25,17 +25,17 @@ type ledgerQuery struct {
 	Project string `query:"project" required:"true" minLength:"1" maxLength:"128" pattern:"^[A-Za-z0-9._:@-]+$" doc:"whose ledger"`
 }
 
-func rewardsScreen(n rewardsEngine) func(huma.API) {
+func rewardsScreen(n rewardsEngine) Screen {
 	return func(api huma.API) {
-		serve(api, route{get, "/rewards", "rewards", "Who got what, and the signed record", "rewards", 0, 0},
+		serve(api, at(get, "/rewards", "rewards", "Who got what, and the signed record", "rewards"),
 			func(ctx context.Context, in *OfProject) (view.Rewards, error) { return n.Rewards(ctx, in.Project) })
-		serve(api, route{post, "/ledger/verify", "verifyLedger", "Check every signature and figure of a ledger", "rewards", 0, 0},
+		serve(api, at(post, "/ledger/verify", "verifyLedger", "Check every signature and figure of a ledger", "rewards"),
 			func(ctx context.Context, in *verifyLedger) (List[view.Check], error) {
 				return items(n.VerifyLedger(ctx, in.Body.ProjectID))
 			})
-		serve(api, route{post, "/rewards/{runId}/receipt", "acknowledgeReward", "Sign that my grant arrived", "rewards", 201, 0},
+		serve(api, at(post, "/rewards/{runId}/receipt", "acknowledgeReward", "Sign that my grant arrived", "rewards").gives(201),
 			func(ctx context.Context, in *ByRun) (view.Rewards, error) { return n.AcknowledgeReward(ctx, in.RunID) })
-		download(api, route{get, "/ledger/export", "exportLedger", "The ledger, one signed line per entry", "rewards", 0, 0},
+		download(api, at(get, "/ledger/export", "exportLedger", "The ledger, one signed line per entry", "rewards"),
 			"application/jsonl", func(in *ledgerQuery) string { return "ledger-" + in.Project + ".jsonl" },
 			func(ctx context.Context, in *ledgerQuery) ([]byte, error) { return n.ExportLedger(ctx, in.Project) })
 	}

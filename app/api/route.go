@@ -4,13 +4,9 @@ import (
 	"context"
 	"mime"
 	"net/http"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 )
-
-// requestDeadline bounds the work of one request; longer work is an operation.
-const requestDeadline = 30 * time.Second
 
 // Limits of request bodies in bytes.
 const (
@@ -34,11 +30,12 @@ type Engine interface {
 	rewardsEngine
 }
 
-// Screens returns the registrations of every screen. n is used only when a
+// Screens returns the registrations of every screen, for [Options]. n is used only when a
 // request arrives, so it may be nil where nothing but the OpenAPI document is
 // wanted.
-func Screens(n Engine) []func(huma.API) {
-	return []func(huma.API){
+func Screens(n Engine) []Screen {
+	return []Screen{
+		describe,
 		sessionScreen(n), systemScreen(n), peersScreen(n), dataScreen(n), catalogScreen(n),
 		projectsScreen(n), experimentsScreen(n), modelsScreen(n), servingScreen(n), rewardsScreen(n),
 	}
@@ -70,21 +67,36 @@ func items[T any](xs []T, err error) (List[T], error) {
 	return List[T]{Items: xs}, err
 }
 
-// route says where an endpoint is and what it is called; status 0 is 200 for a
-// body and 204 without one, limit 0 is smallBody.
+// route says where an endpoint is and what it is called.
 type route struct {
 	method, path, id, summary, tag string
-	status                         int
-	limit                          int64
+	status                         int   // 0: 200 with a body, 204 without
+	limit                          int64 // bytes of the request body
 }
 
+// at is the route of an endpoint that takes a small body, if any.
+func at(method, path, id, summary, tag string) route {
+	return route{method: method, path: path, id: id, summary: summary, tag: tag, limit: smallBody}
+}
+
+// gives changes the status of success.
+func (r route) gives(status int) route {
+	r.status = status
+	return r
+}
+
+// takes changes the largest body, in bytes.
+func (r route) takes(limit int64) route {
+	r.limit = limit
+	return r
+}
+
+// operation turns r into what huma wants; huma already refuses a body that
+// reaches its limit, hence the one byte more.
 func (r route) operation() huma.Operation {
-	if r.limit == 0 {
-		r.limit = smallBody
-	}
 	return huma.Operation{
 		OperationID: r.id, Method: r.method, Path: r.path, Summary: r.summary, Tags: []string{r.tag},
-		DefaultStatus: r.status, MaxBodyBytes: r.limit, BodyReadTimeout: requestDeadline,
+		DefaultStatus: r.status, MaxBodyBytes: r.limit + 1, BodyReadTimeout: requestTimeout,
 	}
 }
 
@@ -92,11 +104,9 @@ func (r route) operation() huma.Operation {
 // body is made non-null, every error a problem.
 func serve[I, O any](api huma.API, r route, call func(context.Context, *I) (O, error)) {
 	huma.Register(api, r.operation(), func(ctx context.Context, in *I) (*answer[O], error) {
-		ctx, cancel := context.WithTimeout(ctx, requestDeadline)
-		defer cancel()
 		out, err := call(ctx, in)
 		if err != nil {
-			return nil, refusal(err)
+			return nil, err
 		}
 		return &answer[O]{Body: whole(out)}, nil
 	})
@@ -105,10 +115,8 @@ func serve[I, O any](api huma.API, r route, call func(context.Context, *I) (O, e
 // act registers an endpoint that answers 204 and nothing else.
 func act[I any](api huma.API, r route, call func(context.Context, *I) error) {
 	huma.Register(api, r.operation(), func(ctx context.Context, in *I) (*struct{}, error) {
-		ctx, cancel := context.WithTimeout(ctx, requestDeadline)
-		defer cancel()
 		if err := call(ctx, in); err != nil {
-			return nil, refusal(err)
+			return nil, err
 		}
 		return nil, nil
 	})
@@ -123,11 +131,9 @@ func download[I any](api huma.API, r route, media string, name func(*I) string, 
 		Content:     map[string]*huma.MediaType{media: {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}},
 	}}
 	huma.Register(api, op, func(ctx context.Context, in *I) (*raw, error) {
-		ctx, cancel := context.WithTimeout(ctx, requestDeadline)
-		defer cancel()
 		b, err := call(ctx, in)
 		if err != nil {
-			return nil, refusal(err)
+			return nil, err
 		}
 		return &raw{ContentType: media, Disposition: attachment(name(in)), Body: b}, nil
 	})

@@ -2,44 +2,23 @@ package api
 
 import (
 	"reflect"
-	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"synergos.app/desktop/backend/fed"
+	"synergos.app/desktop/backend/node/view"
 )
 
-const schemaPrefix = "#/components/schemas/"
-
-// NewRegistry returns the schema registry of the API: it knows that a
-// [fed.Number] travels as a number or null, and reads run configurations from
-// clients by the bounds of RunConfigInput. Hand it to the huma configuration as
-// Components.Schemas.
-func NewRegistry() huma.Registry {
-	r := huma.NewMapRegistry(schemaPrefix, schemaName)
-	r.RegisterTypeAlias(reflect.TypeFor[fed.Number](), reflect.TypeFor[nullableNumber]())
+// describe tells the document of api how records of other packages look: it runs
+// before the screens register, because huma reads a type once.
+func describe(api huma.API) {
+	r := api.OpenAPI().Components.Schemas
+	r.RegisterTypeAlias(reflect.TypeFor[view.Problem](), reflect.TypeFor[RecordProblem]())
 	r.RegisterTypeAlias(reflect.TypeFor[runConfigInput](), reflect.TypeFor[RunConfigInput]())
-	return r
 }
 
-// schemaName names a type in the document; the view package's Problem is the
-// one inside records, so that it does not clash with the problem of an answer.
-func schemaName(t reflect.Type, hint string) string {
-	for t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	if t.Name() == "Problem" && strings.HasSuffix(t.PkgPath(), "/node/view") {
-		return "RecordProblem"
-	}
-	return huma.DefaultSchemaNamer(t, hint)
-}
-
-// nullableNumber stands for fed.Number in the document.
-type nullableNumber struct{}
-
-// Schema implements huma.SchemaProvider.
-func (nullableNumber) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{Type: huma.TypeNumber, Nullable: true}
-}
+// RecordProblem is the problem inside a record; the [Problem] of an answer has
+// the other name.
+type RecordProblem view.Problem
 
 // runConfigInput is a fed.RunConfig as it comes from a client.
 type runConfigInput fed.RunConfig

@@ -45,23 +45,23 @@ type startBatch struct {
 	}
 }
 
-func servingScreen(n servingEngine) func(huma.API) {
+func servingScreen(n servingEngine) Screen {
 	return func(api huma.API) {
-		serve(api, route{get, "/serving", "servingList", "Models and their switches", "serving", 0, 0},
+		serve(api, at(get, "/serving", "servingList", "Models and their switches", "serving"),
 			func(ctx context.Context, _ *none) (List[view.Serving], error) { return items(n.ServingList(ctx)) })
-		serve(api, route{get, "/serving/{model}", "serving", "The switch of one model", "serving", 0, 0},
+		serve(api, at(get, "/serving/{model}", "serving", "The switch of one model", "serving"),
 			func(ctx context.Context, in *ByModel) (view.Serving, error) { return n.Serving(ctx, in.Model) })
-		serve(api, route{put, "/serving/{model}", "switchServing", "Turn serving on or off", "serving", 0, 0},
+		serve(api, at(put, "/serving/{model}", "switchServing", "Turn serving on or off", "serving"),
 			func(ctx context.Context, in *switchServing) (view.Serving, error) {
 				return n.SwitchServing(ctx, in.Model, view.ServingSwitch(in.Body))
 			})
-		serve(api, route{post, "/serving/{model}/token", "newServingToken", "Make a new token; it is shown once", "serving", 201, 0},
+		serve(api, at(post, "/serving/{model}/token", "newServingToken", "Make a new token; it is shown once", "serving").gives(201),
 			func(ctx context.Context, in *ByModel) (view.Serving, error) { return n.NewServingToken(ctx, in.Model) })
-		serve(api, route{post, "/serving/{model}/predict", "tryPrediction", "Try the model on rows", "serving", 0, largeBody},
+		serve(api, at(post, "/serving/{model}/predict", "tryPrediction", "Try the model on rows", "serving").takes(largeBody),
 			func(ctx context.Context, in *tryPrediction) (view.Prediction, error) {
 				return n.TryPrediction(ctx, in.Model, in.Body.Rows)
 			})
-		serve(api, route{post, "/batches", "startBatch", "Score a whole file", "serving", 202, 0},
+		serve(api, at(post, "/batches", "startBatch", "Score a whole file", "serving").gives(202),
 			func(ctx context.Context, in *startBatch) (view.Operation, error) {
 				return n.StartBatch(ctx, in.Body.Model, in.Body.Path, in.Body.Output)
 			})

@@ -26,25 +26,25 @@ type nameParty struct {
 	}
 }
 
-func sessionScreen(n sessionEngine) func(huma.API) {
+func sessionScreen(n sessionEngine) Screen {
 	return func(api huma.API) {
-		serve(api, route{get, "/status", "status", "The one sentence about everything", "session", 0, 0},
+		serve(api, at(get, "/status", "status", "The one sentence about everything", "session"),
 			func(ctx context.Context, _ *none) (view.Status, error) { return n.Status(ctx) })
-		serve(api, route{get, "/home", "home", "What the first screen shows", "session", 0, 0},
+		serve(api, at(get, "/home", "home", "What the first screen shows", "session"),
 			func(ctx context.Context, _ *none) (view.Home, error) { return n.Home(ctx) })
-		serve(api, route{get, "/inbox", "inbox", "What waits for a person", "session", 0, 0},
+		serve(api, at(get, "/inbox", "inbox", "What waits for a person", "session"),
 			func(ctx context.Context, _ *none) (List[view.InboxEntry], error) { return items(n.Inbox(ctx)) })
-		act(api, route{post, "/inbox/{id}/dismiss", "dismissInbox", "Put an inbox entry away", "session", 0, 0},
+		act(api, at(post, "/inbox/{id}/dismiss", "dismissInbox", "Put an inbox entry away", "session"),
 			func(ctx context.Context, in *ByID) error { return n.DismissInbox(ctx, in.ID) })
-		serve(api, route{get, "/identity", "identity", "Who this party is", "session", 0, 0},
+		serve(api, at(get, "/identity", "identity", "Who this party is", "session"),
 			func(ctx context.Context, _ *none) (view.Identity, error) { return n.Identity(ctx) })
-		serve(api, route{post, "/identity", "nameParty", "Name this party", "session", 0, 0},
+		serve(api, at(post, "/identity", "nameParty", "Name this party", "session"),
 			func(ctx context.Context, in *nameParty) (view.Identity, error) { return n.NameParty(ctx, in.Body.Name) })
-		serve(api, route{post, "/tutorial", "startTutorial", "Start the tutorial federation", "session", 201, 0},
+		serve(api, at(post, "/tutorial", "startTutorial", "Start the tutorial federation", "session").gives(201),
 			func(ctx context.Context, _ *none) (view.Tutorial, error) { return n.StartTutorial(ctx) })
-		serve(api, route{get, "/tutorial", "tutorial", "How far the tutorial is", "session", 0, 0},
+		serve(api, at(get, "/tutorial", "tutorial", "How far the tutorial is", "session"),
 			func(ctx context.Context, _ *none) (view.Tutorial, error) { return n.Tutorial(ctx) })
-		act(api, route{del, "/tutorial", "endTutorial", "End the tutorial and remove its parties", "session", 0, 0},
+		act(api, at(del, "/tutorial", "endTutorial", "End the tutorial and remove its parties", "session"),
 			func(ctx context.Context, _ *none) error { return n.EndTutorial(ctx) })
 	}
 }

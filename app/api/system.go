@@ -44,7 +44,7 @@ type activityQuery struct {
 	Kind  string `query:"kind" maxLength:"64" doc:"only of this kind"`
 }
 
-func systemScreen(n systemEngine) func(huma.API) {
+func systemScreen(n systemEngine) Screen {
 	return func(api huma.API) {
 		operationRoutes(api, n)
 		settingRoutes(api, n)
@@ -53,41 +53,41 @@ func systemScreen(n systemEngine) func(huma.API) {
 }
 
 func operationRoutes(api huma.API, n systemEngine) {
-	serve(api, route{get, "/operations", "operations", "Long work, newest first", "system", 0, 0},
+	serve(api, at(get, "/operations", "operations", "Long work, newest first", "system"),
 		func(ctx context.Context, _ *none) (List[view.Operation], error) { return items(n.Operations(ctx)) })
-	serve(api, route{get, "/operations/{id}", "operation", "How far long work is", "system", 0, 0},
+	serve(api, at(get, "/operations/{id}", "operation", "How far long work is", "system"),
 		func(ctx context.Context, in *ByID) (view.Operation, error) { return n.Operation(ctx, in.ID) })
-	serve(api, route{post, "/operations/{id}/cancel", "cancelOperation", "Stop long work", "system", 202, 0},
+	serve(api, at(post, "/operations/{id}/cancel", "cancelOperation", "Stop long work", "system").gives(202),
 		func(ctx context.Context, in *ByID) (view.Operation, error) { return n.CancelOperation(ctx, in.ID) })
-	serve(api, route{post, "/operations/{id}/pause", "pauseOperation", "Pause long work", "system", 202, 0},
+	serve(api, at(post, "/operations/{id}/pause", "pauseOperation", "Pause long work", "system").gives(202),
 		func(ctx context.Context, in *ByID) (view.Operation, error) { return n.PauseOperation(ctx, in.ID) })
-	serve(api, route{post, "/operations/{id}/resume", "resumeOperation", "Go on with paused work", "system", 202, 0},
+	serve(api, at(post, "/operations/{id}/resume", "resumeOperation", "Go on with paused work", "system").gives(202),
 		func(ctx context.Context, in *ByID) (view.Operation, error) { return n.ResumeOperation(ctx, in.ID) })
 }
 
 func settingRoutes(api huma.API, n systemEngine) {
-	serve(api, route{get, "/settings", "settings", "All settings with their bounds", "system", 0, 0},
+	serve(api, at(get, "/settings", "settings", "All settings with their bounds", "system"),
 		func(ctx context.Context, _ *none) (List[view.Setting], error) { return items(n.Settings(ctx)) })
-	serve(api, route{patch, "/settings", "changeSettings", "Change settings", "system", 0, 0},
+	serve(api, at(patch, "/settings", "changeSettings", "Change settings", "system"),
 		func(ctx context.Context, in *settingsChange) (List[view.Setting], error) {
 			return items(n.ChangeSettings(ctx, in.Body.Values))
 		})
-	serve(api, route{get, "/diagnostics", "diagnostics", "What works on this computer and what does not", "system", 0, 0},
+	serve(api, at(get, "/diagnostics", "diagnostics", "What works on this computer and what does not", "system"),
 		func(ctx context.Context, _ *none) (view.Diagnostics, error) { return n.Diagnostics(ctx) })
-	act(api, route{post, "/client-errors", "clientError", "Report an error of the screen", "system", 0, 0},
+	act(api, at(post, "/client-errors", "clientError", "Report an error of the screen", "system"),
 		func(ctx context.Context, in *clientError) error {
 			return n.ClientError(ctx, in.Body.Message, in.Body.Stack, in.Body.URL)
 		})
 }
 
 func activityRoutes(api huma.API, n systemEngine) {
-	serve(api, route{get, "/activity", "activity", "What left this computer, newest first", "activity", 0, 0},
+	serve(api, at(get, "/activity", "activity", "What left this computer, newest first", "activity"),
 		func(ctx context.Context, in *activityQuery) (view.Activity, error) {
 			return n.Activity(ctx, view.ActivityQuery(*in))
 		})
-	serve(api, route{post, "/activity/verify", "verifyActivity", "Check the chain of the record", "activity", 0, 0},
+	serve(api, at(post, "/activity/verify", "verifyActivity", "Check the chain of the record", "activity"),
 		func(ctx context.Context, _ *none) (view.Check, error) { return n.VerifyActivity(ctx) })
-	download(api, route{get, "/activity/export", "exportActivity", "The record as a table", "activity", 0, 0},
+	download(api, at(get, "/activity/export", "exportActivity", "The record as a table", "activity"),
 		"text/csv", fixed[none]("activity.csv"),
 		func(ctx context.Context, _ *none) ([]byte, error) { return n.ExportActivity(ctx) })
 }

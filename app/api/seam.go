@@ -1,3 +1,0 @@
-package api
-
-func refusal(err error) error { return err }
