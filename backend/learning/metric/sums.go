@@ -105,6 +105,8 @@ func mergeCounts(a, b []int64, aEmpty, bEmpty, ok bool) ([]int64, bool) {
 		return append([]int64(nil), a...), ok
 	case len(a) != len(b):
 		return nil, false
+	case len(a) == 0:
+		return nil, ok
 	}
 	s := make([]int64, len(a))
 	for i := range a {
