@@ -185,8 +185,9 @@ func (m *Machine) accept(from fed.PartyID, r Round) {
 	}
 	switch {
 	case r.Acc == m.p.Acc && r.Epoch == m.p.Epoch, r.Acc.Digest == "":
-	case m.p.Acc.Digest != "" && at(r.Acc, r.Epoch).less(at(m.p.Acc, m.p.Epoch)):
-		// An older message of this term, overtaken on the way.
+	case r.Acc.Term == m.p.Acc.Term && at(r.Acc, r.Epoch).less(at(m.p.Acc, m.p.Epoch)):
+		// An older message of this term, overtaken on the way. What was accepted in
+		// an older term gives way whatever its round.
 	case r.Acc.Digest == m.p.Acc.Digest:
 		m.take(r)
 	default:

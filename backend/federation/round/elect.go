@@ -234,13 +234,17 @@ func (m *Machine) voteAnswered(from fed.PartyID, r VoteReply) {
 func (m *Machine) win() {
 	m.enter(Coordinator)
 	m.coordinator, m.lost, m.pending = m.cfg.Self, false, nil
-	m.heard = m.now
+	m.heard, m.reign = m.now, m.p.Term
 	m.acked = map[fed.PartyID]time.Time{}
-	for v := range m.grants {
-		m.acked[v] = m.now
+	var votes []fed.PartyID
+	for _, v := range m.p.Voters {
+		if m.grants[v] {
+			m.acked[v] = m.now
+			votes = append(votes, v)
+		}
 	}
 	m.grants, m.answered, m.stopped = nil, nil, Stopped{}
-	m.tell(Led{Party: m.cfg.Self, Term: m.p.Term})
+	m.tell(Led{Party: m.cfg.Self, Term: m.p.Term, Votes: votes})
 	if m.p.Acc.Digest != "" && m.mutant&noRepropose == 0 {
 		m.p.Acc.Term, m.dirty = m.p.Term, true
 	}

@@ -80,7 +80,7 @@ func (m *Machine) awaits(v fed.PartyID) bool {
 		return !m.answered[v]
 	case Paused:
 		last, ever := m.last[v]
-		return !ever || m.now.Sub(last) > m.cfg.Lease
+		return !ever || m.absent[v] || m.now.Sub(last) > m.cfg.Lease
 	}
 	return v == m.coordinator && m.lost
 }
@@ -104,7 +104,7 @@ func (f Facts) headline(name func(fed.PartyID) string) string {
 	switch {
 	case f.Removed:
 		return "the grid went on without this party: join the run again"
-	case f.State == Paused:
+	case f.State == Paused && f.Answering <= f.Voters/2:
 		return fmt.Sprintf("paused: %d of %d voters", f.Answering, f.Voters)
 	case f.State == PreCandidate || f.State == Candidate:
 		return "asking the voters for the coordination"

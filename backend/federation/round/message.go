@@ -178,10 +178,12 @@ type Outgoing struct {
 type Event interface{ event() }
 
 type (
-	// Led says who coordinates from now on.
+	// Led says who coordinates from now on. Votes names who voted for it, in rank
+	// order, if this party is the one.
 	Led struct {
 		Party fed.PartyID
 		Term  uint64
+		Votes []fed.PartyID
 	}
 	// Lost says that the coordinator has been silent for a lease.
 	Lost struct {

@@ -180,6 +180,7 @@ type Machine struct {
 
 	state       State
 	coordinator fed.PartyID // "" when unknown
+	reign       uint64      // the term in which this party last won
 	since       time.Time   // when coordinator was first heard, or state was entered
 	heard       time.Time   // last message of the coordinator; zero: none
 	due         time.Time   // election timer
@@ -442,7 +443,7 @@ func (m *Machine) stepDown(s State, why Reason) {
 	if m.state == Coordinator {
 		m.coordinator = ""
 		m.acked, m.has, m.leaving = nil, nil, nil
-		m.tell(SteppedDown{Term: m.p.Term, Why: why})
+		m.tell(SteppedDown{Term: m.reign, Why: why})
 	}
 	m.grants, m.answered, m.takeOver = nil, nil, false
 	m.enter(s)
