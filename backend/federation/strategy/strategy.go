@@ -9,6 +9,7 @@
 package strategy
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -154,15 +155,7 @@ func Aggregate(base tensor.Params, updates []Weighted) (tensor.Params, error) {
 }
 
 func order(base tensor.Params, updates []Weighted) ([]Weighted, float64, error) {
-	ordered := slices.SortedFunc(slices.Values(updates), func(a, b Weighted) int {
-		if a.Party < b.Party {
-			return -1
-		}
-		if a.Party > b.Party {
-			return 1
-		}
-		return 0
-	})
+	ordered := slices.SortedStableFunc(slices.Values(updates), func(a, b Weighted) int { return cmp.Compare(a.Party, b.Party) })
 	total := 0.0
 	for i, u := range ordered {
 		if i > 0 && ordered[i-1].Party == u.Party {
