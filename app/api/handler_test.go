@@ -87,7 +87,7 @@ func TestEveryKindHasItsStatus(t *testing.T) {
 
 func TestInternalErrorsKeepTheirText(t *testing.T) {
 	for _, p := range []*probe{
-		{err: errors.New("password=hunter2 at /home/me")},
+		{err: errors.New("password=hunter2 of me")},
 		{panic: "password=hunter2"},
 		{err: &fed.Error{Kind: fed.Internal, Text: "password=hunter2"}},
 	} {
