@@ -16,7 +16,8 @@ type Stats struct {
 }
 
 // ColumnStats are the sums of one column. Fewer than the floor of present cells
-// give zeros; so does a category below the floor.
+// give zeros; so does a category below the floor, and a two-valued number whose
+// rarer value is below it.
 type ColumnStats struct {
 	Count  int64   `json:"count"`
 	Sum    float64 `json:"sum"`
@@ -83,10 +84,29 @@ func numberStats(c *Column, rows []int, floor int64) (ColumnStats, error) {
 		out.Sum += v
 		out.SumSq += v * v
 	}
-	if out.Count < floor {
+	if out.Count < floor || smallPair(c, rows, floor) {
 		return ColumnStats{}, nil
 	}
 	return out, nil
+}
+
+// smallPair reports whether the column has two values, one of them in fewer rows
+// than the floor: its sum would give that count away.
+func smallPair(c *Column, rows []int, floor int64) bool {
+	counts := make(map[float64]int64, 3)
+	for _, r := range rows {
+		if v, ok := c.Number(r); ok {
+			if counts[v]++; len(counts) > 2 {
+				return false
+			}
+		}
+	}
+	for _, n := range counts {
+		if len(counts) == 2 && n < floor {
+			return true
+		}
+	}
+	return false
 }
 
 const maxCount = 1 << 40
