@@ -92,12 +92,13 @@ type world struct {
 	newest   int
 	rolled   bool
 	rollback bool
+	forced   bool
 	fault    string
 	stats    simStats
 }
 
 type simStats struct {
-	steps, elections, commits, crashes, epochs, freezes, rollbacks int
+	steps, elections, commits, crashes, epochs, freezes, rollbacks, forced int
 }
 
 func party(i int) fed.PartyID { return fed.PartyID(rune('A' + i)) }
@@ -338,6 +339,8 @@ func (w *world) chaos() {
 		w.oldDisk(i)
 	case 13, 14:
 		w.button(i, TakeOver{})
+	case 15:
+		w.goOnAlone(i)
 	}
 }
 
@@ -380,6 +383,18 @@ func (w *world) oldDisk(i int) {
 	w.crash(i, w.between(time.Millisecond, time.Second))
 	n.disk = n.history[w.rng.IntN(len(n.history))]
 	w.stats.rollbacks++
+}
+
+// goOnAlone lets the admin sign, once, that one of two parties goes on without
+// the other.
+func (w *world) goOnAlone(i int) {
+	n := w.nodes[i]
+	if w.forced || !n.up || n.frozen > w.now || n.m.state == Coordinator || !n.m.mayStand() || len(n.m.p.Voters) != 2 || len(w.ids) != 2 {
+		return
+	}
+	w.forced = true
+	w.stats.forced++
+	w.step(i, Force{n.m.p.Without(w.ids[1-i])})
 }
 
 func (w *world) dispatch(e event) {
@@ -523,7 +538,7 @@ func TestSimulator(t *testing.T) {
 		sum.add(s)
 	}
 	t.Logf("%d seeds: %+v", n, sum)
-	if n >= 1000 && (sum.elections < 2*n || sum.commits < 5*n || sum.crashes < n || sum.epochs < n/10 || sum.rollbacks < n/20) {
+	if n >= 1000 && (sum.elections < 2*n || sum.commits < 5*n || sum.crashes < n || sum.epochs < n/10 || sum.rollbacks < n/20 || sum.forced < n/20) {
 		t.Errorf("the simulator has become too tame: %+v", sum)
 	}
 }
@@ -536,6 +551,7 @@ func (s *simStats) add(o simStats) {
 	s.epochs += o.epochs
 	s.freezes += o.freezes
 	s.rollbacks += o.rollbacks
+	s.forced += o.forced
 }
 
 // One seed gives one run.
