@@ -107,6 +107,7 @@ func (m *Machine) tryCommit() {
 	m.open()
 	if !m.p.Has(m.cfg.Self) {
 		m.removed = true
+		m.sendPresence(true) // nobody waits for its lease
 		m.stepDown(Paused, Removed)
 	}
 }

@@ -104,8 +104,10 @@ func (m *Machine) startPrevote(takeOver bool) {
 }
 
 func (m *Machine) startBallot() {
-	m.grants = map[fed.PartyID]bool{m.cfg.Self: true}
-	m.answered = map[fed.PartyID]bool{m.cfg.Self: true}
+	m.grants, m.answered = map[fed.PartyID]bool{}, map[fed.PartyID]bool{}
+	if m.p.IsVoter(m.cfg.Self) {
+		m.grants[m.cfg.Self], m.answered[m.cfg.Self] = true, true
+	}
 	m.ballotEnd = m.now.Add(m.cfg.Ballot)
 }
 

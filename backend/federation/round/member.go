@@ -137,7 +137,8 @@ func (m *Machine) force(next Members) error {
 
 // ousted notes that a member's committed epoch does not contain this party.
 func (m *Machine) ousted(out bool, epoch uint64) {
-	if !out || epoch <= m.p.Epoch || m.removed {
+	newer := epoch > m.p.Epoch || epoch == m.p.Epoch && !m.p.Has(m.cfg.Self)
+	if !out || !newer || m.removed {
 		return
 	}
 	m.removed = true

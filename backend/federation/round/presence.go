@@ -23,7 +23,7 @@ func (m *Machine) leave() {
 		return
 	}
 	m.left, m.pending = true, nil
-	m.sendPresence()
+	m.sendPresence(m.left)
 	m.heard = m.now.Add(-2 * m.cfg.Lease)
 	if m.state != Follower && m.state != Paused {
 		m.stepDown(Follower, LeftPolitely)
@@ -35,13 +35,13 @@ func (m *Machine) comeBack() {
 		return
 	}
 	m.left = false
-	m.sendPresence()
+	m.sendPresence(m.left)
 	m.rearm()
 }
 
-func (m *Machine) sendPresence() {
+func (m *Machine) sendPresence(absent bool) {
 	for _, p := range m.everybody() {
-		m.send(p, Presence{Term: m.p.Term, Absent: m.left})
+		m.send(p, Presence{Term: m.p.Term, Absent: absent})
 	}
 }
 

@@ -367,7 +367,14 @@ func earlier(a, b time.Time) time.Time {
 }
 
 func (m *Machine) mayStand() bool {
-	return m.cfg.Stands && !m.cfg.Forgot && !m.left && !m.removed && m.p.IsVoter(m.cfg.Self)
+	return m.cfg.Stands && !m.cfg.Forgot && !m.left && !m.removed && (m.p.IsVoter(m.cfg.Self) || m.neededToLeave())
+}
+
+// neededToLeave reports whether this party accepted an epoch without itself that
+// is not known to be committed. It may be the only one that holds it, so it still
+// stands, without counting its own vote (Ongaro's thesis 2014, section 4.2.2).
+func (m *Machine) neededToLeave() bool {
+	return !m.p.Has(m.cfg.Self) && m.p.Acc.Digest != "" && !m.accCommitted
 }
 
 func (m *Machine) majority() int {
