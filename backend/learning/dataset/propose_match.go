@@ -14,7 +14,8 @@ const maxPairs = 2_000_000
 type node struct {
 	name    string
 	columns map[string]*OfferColumn
-	gone    bool
+	gone    bool // renamed
+	kept    bool // others were renamed to it
 }
 
 // proposeMatches pairs names that no party has both of, best score first, each
@@ -47,10 +48,10 @@ func proposeMatches(offers map[string]*Offer, cfg fed.RunConfig) []Match {
 	sort.SliceStable(pairs, func(i, j int) bool { return pairs[i].score > pairs[j].score })
 	var out []Match
 	for _, p := range pairs {
-		if p.to.gone || p.from.gone || !apart(p.to, p.from) {
+		if p.to.gone || p.from.gone || p.from.kept || !apart(p.to, p.from) {
 			continue
 		}
-		p.from.gone = true
+		p.from.gone, p.to.kept = true, true
 		for party, c := range p.from.columns {
 			p.to.columns[party] = c
 			out = append(out, Match{Party: party, From: p.from.name, To: p.to.name, Score: significant(p.score, 3), Why: p.why})

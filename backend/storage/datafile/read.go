@@ -1,0 +1,272 @@
+package datafile
+
+import (
+	"bufio"
+	"bytes"
+	"compress/flate"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+
+	"synergos.app/desktop/backend/fed"
+	"synergos.app/desktop/backend/learning/dataset"
+)
+
+// reader is one load under way.
+type reader struct {
+	opt     Options
+	rep     *Report
+	scan    *scanner
+	build   *dataset.Builder
+	names   []string
+	latin   int  // cells read as Windows-1252
+	unicode bool // a cell with valid multi-byte UTF-8 was seen
+}
+
+// Read reads CSV text (or gzip of it) from src. name is the file's base name for
+// messages, size its bytes for progress (0: unknown). Errors are as of [Load].
+func Read(ctx context.Context, src io.Reader, name string, size int64, opt Options) (*dataset.Table, *Report, error) {
+	r := &reader{opt: opt.withDefaults(), rep: &Report{File: name, Size: size}}
+	count := &counter{ctx: ctx, r: src, total: size, progress: opt.Progress}
+	text, err := decode(count, r.rep, r.opt)
+	if err != nil {
+		return nil, nil, r.broken(err)
+	}
+	if err := r.begin(text); err != nil {
+		return nil, nil, err
+	}
+	if err := r.rows(); err != nil {
+		return nil, nil, err
+	}
+	if size == 0 {
+		r.rep.Size = count.done
+	}
+	return r.finish()
+}
+
+// begin sniffs the dialect and reads the header.
+func (r *reader) begin(text *bufio.Reader) error {
+	sample, err := text.Peek(sampleBytes)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, bufio.ErrBufferFull) {
+		return r.broken(err)
+	}
+	if len(bytes.TrimSpace(sample)) == 0 && err != nil {
+		return fed.Errorf(fed.Invalid, "export the data again", "%s is empty", r.rep.File)
+	}
+	d, fields := sniff(sample, err != nil, r.opt.Delimiter, r.opt.MaxColumns)
+	r.scan = newScanner(text, d, r.opt.MaxCell, r.opt.MaxColumns)
+	r.rep.Delimiter = delimiterNames[d.delim]
+	first, err := r.scan.next()
+	if err != nil {
+		return r.broken(err)
+	}
+	if len(first) == 1 && fields == 1 {
+		return fed.Errorf(fed.Invalid, "separate the columns by comma, semicolon, tab or bar; a table needs a label and at least one feature",
+			"%s has one column, or its columns are separated by something unusual", r.rep.File)
+	}
+	if err := r.header(first); err != nil {
+		return err
+	}
+	r.build.DecimalComma = d.decimalComma
+	if d.decimalComma {
+		r.note(dataset.Info, "numbers are written with a decimal comma", "they are read as numbers", "nothing, if that is right")
+	}
+	return nil
+}
+
+func (r *reader) note(severity, text, why, remedy string) {
+	r.rep.Findings = append(r.rep.Findings, dataset.Finding{Severity: severity, Text: text, Why: why, Remedy: remedy})
+}
+
+func (r *reader) header(first [][]byte) error {
+	r.rep.Header = r.opt.Header == HeaderYes || r.opt.Header == HeaderAuto && looksLikeHeader(first)
+	r.names = make([]string, len(first))
+	at := make(map[string]int, len(first))
+	for i, c := range first {
+		name, err := r.columnName(c, i)
+		if err != nil {
+			return err
+		}
+		if before, twice := at[name]; twice {
+			return fed.Errorf(fed.Invalid, "give every column its own name", "%s: columns %d and %d are both called %q", r.rep.File, before+1, i+1, name)
+		}
+		at[name] = i
+		r.names[i] = name
+	}
+	r.rep.Columns = len(r.names)
+	r.build = dataset.NewBuilder(r.rep.File, r.names)
+	if !r.rep.Header {
+		r.note(dataset.Warning, "the first line looks like data, so the columns are called column_1, column_2 ...",
+			"other parties match columns by their names", "add a header line to the file")
+		return r.add(first)
+	}
+	return nil
+}
+
+func (r *reader) columnName(cell []byte, i int) (string, error) {
+	if !r.rep.Header {
+		return fmt.Sprintf("column_%d", i+1), nil
+	}
+	cell, converted := toUTF8(cell)
+	if converted {
+		r.latin++
+	}
+	name := strings.TrimSpace(string(cell))
+	switch {
+	case name == "":
+		r.note(dataset.Info, fmt.Sprintf("column %d has no name and is called column_%d", i+1, i+1), "other parties match columns by their names",
+			"name it in the file, or drop it if it only numbers the rows")
+		return fmt.Sprintf("column_%d", i+1), nil
+	case len(name) > 200:
+		return "", fed.Errorf(fed.Invalid, "check the delimiter, or shorten the name", "%s: the name of column %d has more than 200 bytes", r.rep.File, i+1)
+	case strings.IndexFunc(name, unicode.IsControl) >= 0:
+		return "", fed.Errorf(fed.Invalid, "correct the header line", "%s: the name of column %d has a line break or another control character", r.rep.File, i+1)
+	}
+	return name, nil
+}
+
+// rows reads everything after the header.
+func (r *reader) rows() error {
+	for {
+		cells, err := r.scan.next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case errors.Is(err, errStray):
+			err = r.bad("there is text after a closing quote")
+		case errors.Is(err, errManyFields):
+			err = r.bad(fmt.Sprintf("has more than %d cells and there are %d columns", r.opt.MaxColumns, len(r.names)))
+		case err != nil:
+			return r.broken(err)
+		case len(cells) == len(r.names)+1 && len(bytes.TrimSpace(cells[len(cells)-1])) == 0:
+			err = r.add(cells[:len(r.names)]) // a delimiter at the end of every line
+		case len(cells) != len(r.names):
+			err = r.bad(fmt.Sprintf("has %d cells and there are %d columns", len(cells), len(r.names)))
+		default:
+			err = r.add(cells)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (r *reader) add(cells [][]byte) error {
+	if !r.scan.ascii {
+		for i, c := range cells {
+			var converted bool
+			if cells[i], converted = toUTF8(c); converted {
+				r.latin++
+			} else if !isASCII(c) {
+				r.unicode = true
+			}
+		}
+	}
+	n := r.build.Rows() + 1
+	if n > r.opt.MaxRows || int64(n)*int64(len(r.names)) > r.opt.MaxCells {
+		return fed.Errorf(fed.Invalid, "use a sample of the rows, or keep only the columns that matter",
+			"%s has more than %d rows of %d columns, which is more than fits in memory", r.rep.File, n-1, len(r.names))
+	}
+	r.build.Append(cells)
+	return nil
+}
+
+// bad counts a row that is left out, and gives up when they are too many.
+func (r *reader) bad(text string) error {
+	r.rep.BadRows++
+	row := r.build.Rows() + r.rep.BadRows
+	if len(r.rep.Bad) < 20 {
+		r.rep.Bad = append(r.rep.Bad, BadRow{Row: row, Line: r.scan.start, Text: text})
+	}
+	if row%10_000 == 0 {
+		return r.tooManyBad()
+	}
+	return nil
+}
+
+func (r *reader) tooManyBad() error {
+	all := r.build.Rows() + r.rep.BadRows
+	if r.rep.BadRows == 0 || float64(r.rep.BadRows) <= r.opt.MaxBadRows*float64(all) {
+		return nil
+	}
+	b := r.rep.Bad[0]
+	return fed.Errorf(fed.Invalid, "correct the rows, or check delimiter and quotes of the file",
+		"%s: %d of %d rows cannot be read, the first in line %d: it %s", r.rep.File, r.rep.BadRows, all, b.Line, b.Text)
+}
+
+func (r *reader) finish() (*dataset.Table, *Report, error) {
+	if err := r.tooManyBad(); err != nil {
+		return nil, nil, err
+	}
+	r.rep.Rows = r.build.Rows()
+	if r.rep.Rows == 0 {
+		return nil, nil, fed.Errorf(fed.Invalid, "export the data again with its rows", "%s has a header line and no row", r.rep.File)
+	}
+	t := r.build.Table()
+	for _, b := range r.rep.Bad {
+		r.rep.Findings = append(r.rep.Findings, dataset.Finding{Severity: dataset.Warning, Row: b.Row, Text: fmt.Sprintf("line %d: the row %s", b.Line, b.Text),
+			Why: "its cells cannot be assigned to columns", Remedy: "it is left out; correct it in the file"})
+	}
+	if r.rep.BadRows > len(r.rep.Bad) {
+		r.note(dataset.Warning, fmt.Sprintf("%d rows in all cannot be read", r.rep.BadRows), "their cells cannot be assigned to columns", "they are left out; correct them in the file")
+	}
+	r.encodingNote()
+	for _, c := range t.Columns {
+		if c.NonFinite > 0 {
+			r.rep.Findings = append(r.rep.Findings, dataset.Finding{Severity: dataset.Info, Column: c.Name,
+				Text: fmt.Sprintf("%d cells hold NaN, an infinity or a number too large", c.NonFinite), Why: "they are no measurements", Remedy: "they are read as missing"})
+		}
+	}
+	return t, r.rep, nil
+}
+
+func (r *reader) encodingNote() {
+	switch {
+	case r.latin == 0:
+	case r.unicode:
+		r.note(dataset.Warning, fmt.Sprintf("%d cells are not UTF-8 while others are", r.latin), "letters may be wrong and categories split", "save the file as CSV UTF-8")
+	default:
+		r.rep.Encoding = "Windows-1252"
+		r.note(dataset.Info, "the file is not UTF-8 and was read as Windows-1252", "letters with accents may be wrong", "save the file as CSV UTF-8 if they are")
+	}
+}
+
+// broken turns what ended the text into a sentence.
+func (r *reader) broken(err error) error {
+	var open *openQuote
+	var long *longCell
+	var own *fed.Error
+	var deflate flate.CorruptInputError
+	file := r.rep.File
+	line := 0
+	if r.scan != nil {
+		line = r.scan.line
+	}
+	switch {
+	case errors.As(err, &own), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case errors.Is(err, io.EOF):
+		return fed.Errorf(fed.Invalid, "export the data again", "%s is empty", file)
+	case errors.As(err, &open):
+		return fed.Errorf(fed.Invalid, "close the quote in that line, or double it if it belongs to the text",
+			"%s: the quote opened in line %d, column %d is never closed", file, open.line, open.column)
+	case errors.As(err, &long):
+		return fed.Errorf(fed.Invalid, "check the delimiter; long texts do not belong in a table",
+			"%s: the cell in line %d, column %d is longer than %d bytes", file, long.line, long.column, r.opt.MaxCell)
+	case errors.Is(err, errZeroByte):
+		return errBinary(file, line)
+	case errors.Is(err, errManyFields):
+		return fed.Errorf(fed.Invalid, "keep the columns that matter, or check the delimiter", "%s has more than %d columns", file, r.opt.MaxColumns)
+	case errors.Is(err, errStray):
+		return fed.Errorf(fed.Invalid, "correct the quotes of the header line", "%s: there is text after a closing quote in line %d", file, r.scan.start)
+	case errors.Is(err, errTooLarge):
+		return fed.Errorf(fed.Invalid, "use a part of the data", "%s has more than %d bytes of text", file, r.opt.MaxBytes)
+	case errors.Is(err, gzip.ErrChecksum), errors.Is(err, gzip.ErrHeader), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &deflate):
+		return fed.Errorf(fed.Invalid, "copy the file again", "%s is a damaged or cut-off gzip file", file)
+	}
+	return fed.Errorf(fed.Unavailable, "check the disk or network folder", "%s cannot be read beyond line %d", file, max(line, 1))
+}
