@@ -323,8 +323,8 @@ func TestSamplingError(t *testing.T) {
 	}
 }
 
-// R3: the airport game of 100 players, values as printed by pyDVL 0.9 and by the
-// closed form.
+// R3: the airport game of 100 players. Littlechild and Owen 1973: each step of the
+// runway is paid equally by those who need it.
 func TestAirport100(t *testing.T) {
 	sizes := []int{8, 12, 6, 14, 8, 9, 13, 10, 10, 10}
 	value := []float64{.01, .020869565, .033369565, .046883079, .063549745, .082780515, .106036329, .139369662, .189369662, .289369662}
@@ -334,6 +334,13 @@ func TestAirport100(t *testing.T) {
 			cost = append(cost, float64(g+1))
 			want = append(want, value[g])
 		}
+	}
+	users, paid := 100.0, 0.0
+	for g, n := range sizes {
+		if paid += 1 / users; math.Abs(paid-value[g]) > 1e-8 {
+			t.Errorf("group %d: closed form %.9f, reference %.9f", g, paid, value[g])
+		}
+		users -= float64(n)
 	}
 	game := func(in []bool) (float64, error) {
 		m := 0.0
