@@ -87,6 +87,7 @@ func (d *Node) receive(ctx context.Context, o *Node, p *pipe, ref fed.BlobRef, p
 	}
 	buf := make([]byte, wire.LeafSize)
 	var done int64
+	progress(0, ref.Size)
 	for i, have := range part.Have() {
 		n := min(wire.LeafSize, ref.Size-int64(i)*wire.LeafSize)
 		if !have {

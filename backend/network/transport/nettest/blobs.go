@@ -117,7 +117,7 @@ func (s *Blobs) Partial(ref fed.BlobRef) (transport.Partial, error) {
 		s.parts = map[fed.Digest]*part{}
 	}
 	p := s.parts[ref.Digest]
-	if p == nil {
+	if p == nil || p.ref != ref {
 		p = &part{s: s, ref: ref, b: make([]byte, ref.Size), have: make([]bool, (ref.Size+wire.LeafSize-1)/wire.LeafSize)}
 		s.parts[ref.Digest] = p
 	}
