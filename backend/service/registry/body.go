@@ -58,10 +58,10 @@ type NumberDoc struct {
 	Number    int    `json:"number"`
 }
 
-// AskDoc is the body of fed.DocStageAsk. Its Subject is the request's id. Signing
-// it is its author's own yes, when the author is one of the voters.
+// AskDoc is the body of fed.DocStageAsk. Its Subject is the content id. Signing
+// it is its author's own yes, when the author is one of the voters. The request's
+// id is the first 32 characters of the document's hash.
 type AskDoc struct {
-	ID        string        `json:"id"` // 32 hex characters
 	Model     string        `json:"model"`
 	ContentID string        `json:"contentId"`
 	From      string        `json:"from"`
@@ -87,8 +87,9 @@ type VoteDoc struct {
 // BackDoc is the body of fed.DocStageBack, by the requester. Its Subject is the
 // request's id.
 type BackDoc struct {
-	Request string `json:"request"`
-	Reason  string `json:"reason"`
+	Request string     `json:"request"`
+	Ask     fed.Digest `json:"ask"`
+	Reason  string     `json:"reason"`
 }
 
 // DoneDoc is the body of fed.DocStageDone, by the project's admin. Its Subject is
@@ -112,6 +113,9 @@ func validStage(s string) bool {
 	return s == StageNone || s == StageStaging || s == StageProduction || s == StageArchived
 }
 
+// requestID is the short name of the request with the given document.
+func requestID(ask fed.Digest) string { return string(ask[:32]) }
+
 func validReason(s string) bool {
 	return utf8.ValidString(s) && utf8.RuneCountInString(s) >= MinReason && len(s) <= MaxReason
 }
@@ -131,7 +135,7 @@ func readNumber(d fed.Doc) (NumberDoc, bool) {
 
 func readAsk(d fed.Doc) (AskDoc, bool) {
 	var a AskDoc
-	ok := json.Unmarshal(d.Body, &a) == nil && fed.ValidHexID(a.ID) && d.Subject == a.ID && ValidModelName(a.Model) && ValidContentID(a.ContentID) &&
+	ok := json.Unmarshal(d.Body, &a) == nil && d.Subject == a.ContentID && ValidModelName(a.Model) && ValidContentID(a.ContentID) &&
 		validStage(a.From) && validStage(a.To) && a.To != StageNone && a.From != a.To && validReason(a.Reason) && a.Policy.Valid() && validVoters(a.Voters)
 	return a, ok
 }
@@ -150,19 +154,19 @@ func validVoters(v []fed.PartyID) bool {
 
 func readVote(d fed.Doc) (VoteDoc, bool) {
 	var v VoteDoc
-	ok := json.Unmarshal(d.Body, &v) == nil && fed.ValidHexID(v.Request) && d.Subject == v.Request && v.Ask.Valid() && len(v.Reason) <= MaxReason
+	ok := json.Unmarshal(d.Body, &v) == nil && v.Ask.Valid() && v.Request == requestID(v.Ask) && d.Subject == v.Request && len(v.Reason) <= MaxReason
 	return v, ok
 }
 
 func readBack(d fed.Doc) (BackDoc, bool) {
 	var b BackDoc
-	ok := json.Unmarshal(d.Body, &b) == nil && fed.ValidHexID(b.Request) && len(b.Reason) <= MaxReason
+	ok := json.Unmarshal(d.Body, &b) == nil && b.Ask.Valid() && b.Request == requestID(b.Ask) && len(b.Reason) <= MaxReason
 	return b, ok
 }
 
 func readDone(d fed.Doc) (DoneDoc, bool) {
 	var s DoneDoc
-	ok := json.Unmarshal(d.Body, &s) == nil && ValidModelName(s.Model) && ValidContentID(s.ContentID) && fed.ValidHexID(s.Request) &&
+	ok := json.Unmarshal(d.Body, &s) == nil && ValidModelName(s.Model) && ValidContentID(s.ContentID) && s.Ask.Valid() && s.Request == requestID(s.Ask) &&
 		validStage(s.From) && validStage(s.To) && len(s.Votes) <= maxParties
 	return s, ok
 }

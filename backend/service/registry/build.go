@@ -1,160 +1,207 @@
 package registry
 
 import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gowebpki/jcs"
+
 	"synergos.app/desktop/backend/fed"
+	"synergos.app/desktop/backend/learning/model"
+	"synergos.app/desktop/backend/learning/tensor"
 )
 
-// The files of a version folder.
-const (
-	FileManifest  = "manifest.json"
-	FileParams    = "model.safetensors"
-	FileSpec      = "spec.json"
-	FilePipeline  = "pipeline.json"
-	FileLabels    = "labels.json"
-	FileSignature = "signature.json"
-	FileExamples  = "examples.json"
-	FileMetrics   = "metrics.json"
-	FileLineage   = "lineage.json"
-	FileCard      = "card.md"
-)
-
-// Format is the version of the folder's layout.
-const Format = 1
-
-// File is one file by its content.
-type File struct {
-	Path   string     `json:"path"`
-	SHA256 fed.Digest `json:"sha256"`
-	Bytes  int64      `json:"bytes"`
+// specFile is spec.json: all that is needed to compute with the params.
+type specFile struct {
+	Format   int           `json:"format"`
+	Task     string        `json:"task"`
+	Model    fed.ModelSpec `json:"model"` // every size filled in
+	Features int           `json:"features"`
+	Classes  int           `json:"classes"`
 }
 
-// Manifest names everything in a version. Its canonical JSON (RFC 8785) is
-// manifest.json, whose digest is the version's content id.
-type Manifest struct {
-	Format     int           `json:"format"`
-	Model      string        `json:"model"`
-	Project    fed.ProjectID `json:"project"`
-	Task       string        `json:"task"`
-	Family     string        `json:"family"`
-	CreatedMs  int64         `json:"createdMs"` // when the run ended
-	Run        fed.RunID     `json:"run"`
-	Round      int           `json:"round"`
-	ConfigHash fed.Digest    `json:"configHash"`
-	Parents    []string      `json:"parents"` // content ids
-	Parties    []fed.PartyID `json:"parties"` // whose data is in the lineage, sorted
-	Metrics    fed.Metrics   `json:"metrics"` // pooled, on the test rows
-	Files      []File        `json:"files"`   // by path, without manifest.json
+// labelsFile is labels.json: what the outputs mean.
+type labelsFile struct {
+	Task      string     `json:"task"`
+	Target    string     `json:"target"`
+	Classes   []string   `json:"classes"`
+	Positive  string     `json:"positive"`  // of two classes, else ""
+	Threshold fed.Number `json:"threshold"` // of the positive class; null unless there are two
+	Rule      string     `json:"rule"`      // how a label follows from the outputs
 }
 
-// Field is a raw column that a prediction takes.
-type Field struct {
-	Name     string     `json:"name"`
-	Kind     string     `json:"kind"`             // number | category
-	Values   []string   `json:"values,omitempty"` // of a category
-	Low      fed.Number `json:"low"`              // published range, null: unknown
-	High     fed.Number `json:"high"`
-	Typical  string     `json:"typical"`  // a sample value from published statistics
-	Required bool       `json:"required"` // a missing value is refused
-	Unit     string     `json:"unit,omitempty"`
-}
-
-// Signature is signature.json: typed inputs and outputs.
-type Signature struct {
-	Inputs  []Field  `json:"inputs"`
-	Outputs []string `json:"outputs"` // probability, label | value
-	Classes []string `json:"classes"`
-}
-
-// PartyMetrics are one party's figures of a version.
-type PartyMetrics struct {
-	Party   fed.PartyID  `json:"party"`
-	Name    string       `json:"name"`
-	Train   int64        `json:"train"` // rows
-	Test    int64        `json:"test"`
-	Metrics fed.Metrics  `json:"metrics"`
-	Alone   *fed.Metrics `json:"alone"` // of the party's own model on the same rows
-}
-
-// MetricsFile is metrics.json.
-type MetricsFile struct {
-	Pooled  fed.Metrics    `json:"pooled"` // weighted by rows
-	Macro   fed.Metrics    `json:"macro"`  // mean over parties
-	Worst   fed.Metrics    `json:"worst"`  // worst party
-	Parties []PartyMetrics `json:"parties"`
-}
-
-// LineageParty is one party's part of the lineage.
-type LineageParty struct {
-	Party fed.PartyID `json:"party"`
-	Name  string      `json:"name"`
-	Card  string      `json:"card"` // dataset card, "" when it has not been published
-	Title string      `json:"title"`
-	Rows  string      `json:"rows"` // band
-}
-
-// Lineage is lineage.json.
-type Lineage struct {
-	Project      fed.ProjectID         `json:"project"`
-	Experiment   fed.ExperimentID      `json:"experiment"`
-	Run          fed.RunID             `json:"run"`
-	Rounds       int                   `json:"rounds"`
-	Round        int                   `json:"round"`  // whose params these are
-	Params       fed.Digest            `json:"params"` // of the checkpoint
-	Alignment    fed.Digest            `json:"alignment"`
-	ConfigHash   fed.Digest            `json:"configHash"`
-	Seed         string                `json:"seed"`
-	Strategy     string                `json:"strategy"`
-	Privacy      string                `json:"privacy"` // mechanism, clipping, noise, epsilon, delta in words
-	Parties      []LineageParty        `json:"parties"`
-	Contribution map[string]fed.Number `json:"contribution"` // by name
-}
-
-// CardInput is what people, or the project, say for the model card. Empty texts
-// are filled in.
-type CardInput struct {
-	Title       string
-	IntendedUse string
-	OutOfScope  string
-	Limits      string
-	Ethics      string
-	Contact     string
-	Licence     string
-}
-
-// BuildInput is everything that a version is made from.
-type BuildInput struct {
-	Model     string
-	Run       fed.Run
-	End       fed.RunEnd
-	CreatedMs int64  // when the run ended, as its document says
-	Params    []byte // safetensors of End.Params
-	// Pipeline is the canonical preparation of the project; Fields its raw columns
-	// in order, Classes the class names in order (the last of two is the positive).
-	Pipeline []byte
-	Features int // width of an encoded row
-	Fields   []Field
-	Classes  []string
-	Parents  []string
-	// Metrics of the result: pooled and per party, finished from End.Results.
-	Metrics      MetricsFile
-	Parties      []LineageParty // by name
-	Contribution map[string]fed.Number
-	Privacy      string
-	Card         CardInput
-	// Score computes the outputs of the example rows. Nil: the examples are left
-	// without expected outputs, and so is the self-test.
-	Score Scorer
-}
+// Threshold is the probability of the positive class above which a row of a
+// two-class model has that label.
+const Threshold = 0.5
 
 // Build makes the folder of a version: its manifest and its files by path,
 // manifest.json included. It is pure: the same input gives the same content id
-// on every machine.
-func Build(in BuildInput) (Manifest, map[string][]byte, error) { panic("todo") }
+// on every machine. Errors are of kind Invalid, Incompatible or Corrupt and say
+// what does not fit.
+func Build(in BuildInput) (Manifest, map[string][]byte, error) {
+	spec, err := checkBuild(in)
+	if err != nil {
+		return Manifest{}, nil, err
+	}
+	files := map[string][]byte{FileParams: in.Params, FilePipeline: in.Pipeline}
+	sign := signatureOf(in)
+	lineage := lineageOf(in)
+	for path, v := range map[string]any{
+		FileSpec: spec, FileLabels: labelsOf(in), FileSignature: sign, FileMetrics: in.Metrics, FileLineage: lineage,
+	} {
+		if files[path], err = canonical(v); err != nil {
+			return Manifest{}, nil, fmt.Errorf("write %s: %w", path, err)
+		}
+	}
+	if files[FileExamples], err = examplesOf(in, files); err != nil {
+		return Manifest{}, nil, err
+	}
+	files[FileCard] = []byte(cardOf(in, lineage))
+	m := manifestOf(in, files)
+	if files[FileManifest], err = canonical(m); err != nil {
+		return Manifest{}, nil, fmt.Errorf("write the manifest: %w", err)
+	}
+	return m, files, nil
+}
 
-// ContentID names a manifest: "sha256:" and the digest of its canonical JSON.
-func ContentID(m Manifest) (string, error) { panic("todo") }
+// checkBuild refuses an input whose parts do not fit each other.
+func checkBuild(in BuildInput) (specFile, error) {
+	bad := func(format string, args ...any) (specFile, error) {
+		return specFile{}, fed.Errorf(fed.Invalid, "Register the result of a finished run under a name of letters, digits, '_', '.' and '-'.", format, args...)
+	}
+	switch {
+	case !ValidModelName(in.Model):
+		return bad("%.40q cannot name a model", in.Model)
+	case in.End.Run != in.Run.ID || in.End.State != "finished":
+		return bad("run %s has not finished", in.Run.ID)
+	case fed.DigestOf(in.Params) != in.End.Params && fed.DigestOf(in.Params) != in.End.ParamsRef.Digest:
+		return specFile{}, fed.Errorf(fed.Corrupt, "Fetch the params again.", "the params are not those of the run's best round")
+	case !json.Valid(in.Pipeline):
+		return bad("the preparation is not JSON")
+	case in.Run.Config.Task == fed.TaskRegress && len(in.Classes) > 0:
+		return bad("a regression has no classes")
+	case len(in.Parties) == 0 || len(in.Parties) > maxParties || len(in.Parents) > maxParents:
+		return bad("a version needs 1 to %d parties in its lineage and at most %d parents", maxParties, maxParents)
+	}
+	mod, err := model.New(in.Run.Config.Model, in.Run.Config.Task, in.Features, len(in.Classes))
+	if err != nil {
+		return specFile{}, fmt.Errorf("model of the version: %w", err)
+	}
+	params, _, err := tensor.DecodeSafetensors(in.Params)
+	if err != nil {
+		return specFile{}, fmt.Errorf("params of the version: %w", err)
+	}
+	if err := mod.Check(params); err != nil {
+		return specFile{}, fmt.Errorf("params of the version: %w", err)
+	}
+	if !params.Finite() {
+		return bad("the params hold numbers that are not finite")
+	}
+	return specFile{Format: Format, Task: mod.Task(), Model: mod.Spec(), Features: mod.Features(), Classes: mod.Classes()}, nil
+}
+
+func labelsOf(in BuildInput) labelsFile {
+	l := labelsFile{Task: in.Run.Config.Task, Target: in.Run.Config.Target, Classes: orEmpty(in.Classes), Threshold: nan, Rule: "the most probable class"}
+	switch {
+	case len(in.Classes) == 2:
+		l.Positive, l.Threshold, l.Rule = in.Classes[1], Threshold, "the positive class when its probability is above the threshold"
+	case len(in.Classes) == 0:
+		l.Rule = "the value"
+	}
+	return l
+}
+
+func signatureOf(in BuildInput) Signature {
+	s := Signature{Inputs: orEmpty(in.Fields), Outputs: []string{"value"}, Classes: orEmpty(in.Classes)}
+	if len(in.Classes) > 0 {
+		s.Outputs = []string{"probability", "label"}
+	}
+	return s
+}
+
+func lineageOf(in BuildInput) Lineage {
+	parties := slices.SortedFunc(slices.Values(in.Parties), func(a, b LineageParty) int { return cmp.Compare(a.Name, b.Name) })
+	contribution := in.Contribution
+	if contribution == nil {
+		contribution = map[string]fed.Number{}
+	}
+	return Lineage{
+		Project: in.Run.Project, Experiment: in.Run.Experiment, Run: in.Run.ID, Rounds: in.End.Rounds, Round: in.End.Best, Params: in.End.Params,
+		Alignment: in.Run.Preparation, ConfigHash: in.Run.ConfigHash, Seed: strconv.FormatUint(in.Run.Config.Seed, 10),
+		Strategy: in.Run.Config.Strategy.Name, Privacy: cmp.Or(in.Privacy, "none"), Parties: parties, Contribution: contribution,
+	}
+}
+
+func manifestOf(in BuildInput, files map[string][]byte) Manifest {
+	m := Manifest{
+		Format: Format, Model: in.Model, Project: in.Run.Project, Task: in.Run.Config.Task, Family: in.Run.Config.Model.Family, CreatedMs: in.CreatedMs,
+		Run: in.Run.ID, Round: in.End.Best, ConfigHash: in.Run.ConfigHash, Parents: slices.Sorted(slices.Values(in.Parents)), Metrics: in.Metrics.Pooled,
+	}
+	for _, p := range in.Parties {
+		m.Parties = append(m.Parties, p.Party)
+	}
+	slices.Sort(m.Parties)
+	m.Parents = orEmpty(m.Parents)
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		m.Files = append(m.Files, File{Path: path, SHA256: fed.DigestOf(files[path]), Bytes: int64(len(files[path]))})
+	}
+	return m
+}
+
+func orEmpty[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}
+
+func canonical(v any) ([]byte, error) {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	return jcs.Transform(raw)
+}
+
+const contentPrefix = "sha256:"
+
+// ContentID names a manifest: "sha256:" and the digest of its canonical JSON
+// (RFC 8785).
+func ContentID(m Manifest) (string, error) {
+	raw, err := canonical(m)
+	if err != nil {
+		return "", fmt.Errorf("name a version: %w", err)
+	}
+	return contentPrefix + string(fed.DigestOf(raw)), nil
+}
 
 // ValidContentID reports whether s has the form of a content id.
-func ValidContentID(s string) bool { panic("todo") }
+func ValidContentID(s string) bool {
+	d, ok := strings.CutPrefix(s, contentPrefix)
+	return ok && fed.Digest(d).Valid()
+}
 
-func (m Manifest) valid() bool { panic("todo") }
+// valid checks the form of a manifest that came from a peer, before anything is
+// indexed by it.
+func (m Manifest) valid() bool {
+	if m.Format != Format || !ValidModelName(m.Model) || !fed.ValidHexID(string(m.Project)) || !fed.ValidHexID(string(m.Run)) || m.CreatedMs < 0 || m.CreatedMs > 1<<52 ||
+		len(m.Files) == 0 || len(m.Files) > maxFiles || len(m.Parents) > maxParents || len(m.Metrics) > maxMetrics || len(m.Task) > 40 || len(m.Family) > 40 || !validVoters(m.Parties) {
+		return false
+	}
+	for i, f := range m.Files {
+		if i > 0 && m.Files[i-1].Path >= f.Path || !validPath(f.Path) || !f.SHA256.Valid() || f.Bytes < 0 || f.Bytes > maxFileSize {
+			return false
+		}
+	}
+	return true
+}
+
+// validPath accepts a plain file name: the folder has no subfolders yet.
+func validPath(p string) bool {
+	return p != "" && len(p) <= maxPath && p != FileManifest && !strings.ContainsAny(p, "/\\:") && !strings.HasPrefix(p, ".")
+}

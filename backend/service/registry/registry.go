@@ -13,7 +13,6 @@ package registry
 
 import (
 	"context"
-	"crypto/rand"
 	"sync"
 	"time"
 
@@ -54,8 +53,6 @@ type Ports struct {
 	// Name names a party in sentences; nil: its short id.
 	Name func(fed.PartyID) string
 	Now  func() time.Time // nil: time.Now
-	// NewID makes the identifiers of requests, 32 hex characters; nil: random.
-	NewID func() string
 }
 
 // Action is a document that this party has to append.
@@ -78,19 +75,10 @@ func New(p Ports) *Registry {
 	if p.Now == nil {
 		p.Now = time.Now
 	}
-	if p.NewID == nil {
-		p.NewID = randomID
-	}
 	if p.Name == nil {
 		p.Name = fed.PartyID.Short
 	}
 	return &Registry{ports: p, projects: map[fed.ProjectID]*shelf{}, findings: map[string]string{}}
-}
-
-func randomID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return fed.NewHexID(b)
 }
 
 // Change says what a document touched, so that screens can be told. Its zero
@@ -112,7 +100,7 @@ func (r *Registry) Apply(d fed.Doc) Change {
 	defer r.mu.Unlock()
 	s := r.projects[p]
 	if s == nil {
-		s = newShelf(p)
+		s = newShelf(p, r.ports.Keys.Verify)
 		r.projects[p] = s
 	}
 	model, ok := s.keep(d)
@@ -131,13 +119,12 @@ func (r *Registry) Pending(self fed.PartyID) []Action {
 	defer r.mu.Unlock()
 	var out []Action
 	for _, s := range r.shelves() {
-		admin, _, _, ok := r.ports.Project(s.project)
-		if !ok || admin != self {
+		st := r.reduce(s)
+		if st.facts.admin != self {
 			continue
 		}
-		st := r.reduce(s)
-		out = append(out, st.numbersDue()...)
-		out = append(out, st.transitionsDue(r.ports.Now().UnixMilli())...)
+		out = append(out, numbersDue(st)...)
+		out = append(out, transitionsDue(st)...)
 	}
 	return out
 }
