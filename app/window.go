@@ -53,10 +53,30 @@ func window(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return complain(stderr, err)
 	}
-	if err := runWindow(ctx, h); err != nil {
+	err = runWindow(ctx, h)
+	if errors.Is(err, errNoDisplay) {
+		return windowless(ctx, s, "The display cannot be opened, so Synergos runs without its window.", stdout, stderr)
+	}
+	if err != nil {
 		return complain(stderr, err)
 	}
 	return 0
+}
+
+// errNoDisplay says that a display is named but does not answer.
+var errNoDisplay = errors.New("the display cannot be opened")
+
+// show runs the window. The toolkit panics when its display does not answer.
+func show(o *options.App) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			if text := fmt.Sprint(v); !strings.Contains(text, "failed to init GTK") {
+				panic(v)
+			}
+			err = errNoDisplay
+		}
+	}()
+	return wails.Run(o)
 }
 
 // runWindow shows the window until it is closed, then closes the host.
@@ -68,7 +88,7 @@ func runWindow(ctx context.Context, h *host) error {
 		return errors.Join(err, h.close())
 	}
 	files, _ := frontend.Files()
-	err := wails.Run(&options.App{
+	err := show(&options.App{
 		Title: "Synergos", Width: 1280, Height: 800, MinWidth: 900, MinHeight: 600,
 		AssetServer:        &assetserver.Options{Assets: files, Middleware: windowMiddleware(handler)},
 		OnStartup:          desk.startup,

@@ -1,0 +1,299 @@
+//go:build e2e
+
+// Package webdriver drives the real window: the unmodified binary under Xvfb,
+// through WebKitWebDriver and a preload library (wdshim.c). Run it with
+//
+//	go test ./frontend/e2e/webdriver -tags e2e
+//
+// after make window. A missing tool is an error that names it, never a skip.
+package webdriver
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const (
+	binary     = "../../../build/bin/synergos"
+	outFolder  = "../out"
+	startLimit = 60 * time.Second
+	callLimit  = 20 * time.Second
+)
+
+// need ends the test if a tool is missing, and says how to get it.
+func need(t *testing.T, tools ...string) {
+	t.Helper()
+	for _, tool := range tools {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Fatalf("%s is missing: run make deps", tool)
+		}
+	}
+	if _, err := os.Stat(binary); err != nil {
+		t.Fatalf("%s is missing: run make window", binary)
+	}
+}
+
+// waitFor asks until ok or the limit.
+func waitFor(t *testing.T, what string, limit time.Duration, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(limit)
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("%s did not happen in %v", what, limit)
+		}
+	}
+}
+
+// startProcess runs a program in its own group until the test ends; its output
+// goes to a file of the out folder.
+func startProcess(t *testing.T, name string, cmd *exec.Cmd) {
+	t.Helper()
+	out, err := os.Create(filepath.Join(outFolder, name+".log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cmd.Stdout == nil {
+		cmd.Stdout = out
+	}
+	cmd.Stderr = out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
+		done := make(chan struct{})
+		go func() { _ = cmd.Wait(); close(done) }()
+		select {
+		case <-done:
+		case <-time.After(10 * time.Second):
+			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+			<-done
+		}
+		_ = out.Close()
+	})
+}
+
+// startDisplay runs Xvfb and returns its display name.
+func startDisplay(t *testing.T) string {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("Xvfb", "-displayfd", "3", "-screen", "0", "1280x800x24", "-nolisten", "tcp")
+	cmd.ExtraFiles = []*os.File{w}
+	startProcess(t, "xvfb", cmd)
+	_ = w.Close()
+	if err := r.SetReadDeadline(time.Now().Add(startLimit)); err != nil {
+		t.Fatal(err)
+	}
+	number, err := bufio.NewReader(r).ReadString('\n') // it comes in two writes
+	_ = r.Close()
+	if err != nil {
+		t.Fatalf("Xvfb did not start: %v", err)
+	}
+	return ":" + strings.TrimSpace(number)
+}
+
+// buildShim compiles the preload library.
+func buildShim(t *testing.T) string {
+	t.Helper()
+	flags, err := exec.Command("pkg-config", "--cflags", "--libs", "webkit2gtk-4.1").Output()
+	if err != nil {
+		t.Fatalf("pkg-config does not know webkit2gtk-4.1: run make deps (%v)", err)
+	}
+	lib := filepath.Join(t.TempDir(), "wdshim.so")
+	args := append([]string{"-shared", "-fPIC", "-Wall", "-o", lib, "wdshim.c"}, strings.Fields(string(flags))...)
+	if out, err := exec.Command("gcc", args...).CombinedOutput(); err != nil {
+		t.Fatalf("gcc: %v\n%s", err, out)
+	}
+	return lib
+}
+
+// window is the program under test with its session.
+type window struct {
+	home, display, session string
+	pid                    int
+	client                 http.Client
+}
+
+// environment is that of a user with nothing but a display.
+func environment(display string, dir string) []string {
+	return []string{
+		"DISPLAY=" + display, "HOME=" + dir, "XDG_RUNTIME_DIR=" + dir, "PATH=" + os.Getenv("PATH"),
+		"LANG=C.UTF-8", "NO_AT_BRIDGE=1", "GDK_BACKEND=x11",
+	}
+}
+
+// openWindow starts everything and waits until the page is there.
+func openWindow(t *testing.T) *window {
+	t.Helper()
+	need(t, "Xvfb", "WebKitWebDriver", "gcc", "pkg-config", "import")
+	if err := os.MkdirAll(outFolder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	abs, err := filepath.Abs(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	w := &window{home: filepath.Join(dir, "home"), display: startDisplay(t), client: http.Client{Timeout: callLimit}}
+	log, err := filepath.Abs(filepath.Join(outFolder, "window.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrapper := filepath.Join(dir, "synergos.sh")
+	script := fmt.Sprintf("#!/bin/sh\necho $$ > %q\nLD_PRELOAD=%q exec %q --home %q > %q 2>&1\n", filepath.Join(dir, "pid"), buildShim(t), abs, w.home, log)
+	if err := os.WriteFile(wrapper, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	port := freePort(t)
+	driver := exec.Command("WebKitWebDriver", "-p", port)
+	driver.Env = environment(w.display, dir)
+	startProcess(t, "webdriver", driver)
+	w.session = "http://127.0.0.1:" + port
+	waitFor(t, "WebKitWebDriver", startLimit, func() bool { return w.reachable() })
+
+	begin := time.Now()
+	w.open(t, wrapper)
+	raw, err := os.ReadFile(filepath.Join(dir, "pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.pid, err = strconv.Atoi(strings.TrimSpace(string(raw))); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Kill(w.pid, syscall.SIGKILL) })
+	waitFor(t, "the page", startLimit, func() bool {
+		return w.run(t, `return document.readyState === 'complete' && document.querySelector('h1') !== null`) == true
+	})
+	t.Logf("page in the window after %v", time.Since(begin).Round(time.Millisecond))
+	return w
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return port
+}
+
+func (w *window) reachable() bool {
+	resp, err := w.client.Get(w.session + "/status")
+	if err != nil {
+		return false
+	}
+	_ = resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
+}
+
+func (w *window) open(t *testing.T, wrapper string) {
+	t.Helper()
+	w.client.Timeout = startLimit
+	defer func() { w.client.Timeout = callLimit }()
+	answer := w.call(t, http.MethodPost, "/session", map[string]any{"capabilities": map[string]any{"alwaysMatch": map[string]any{
+		"webkitgtk:browserOptions": map[string]any{"binary": wrapper, "args": []string{}},
+	}}})
+	id, ok := answer.(map[string]any)["sessionId"].(string)
+	if !ok {
+		t.Fatalf("no session: %v", answer)
+	}
+	w.session += "/session/" + id
+}
+
+// call sends one WebDriver command and returns its value.
+func (w *window) call(t *testing.T, method, path string, body any) any {
+	t.Helper()
+	var reader io.Reader
+	if body != nil {
+		raw, err := json.Marshal(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reader = bytes.NewReader(raw)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), w.client.Timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, w.session+path, reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := w.client.Do(req)
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, path, err)
+	}
+	defer resp.Body.Close()
+	var answer struct{ Value any }
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		t.Fatalf("%s %s: %v", method, path, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s %s: %s %v", method, path, resp.Status, answer.Value)
+	}
+	return answer.Value
+}
+
+// run executes JavaScript and returns what it returns.
+func (w *window) run(t *testing.T, script string, args ...any) any {
+	t.Helper()
+	return w.call(t, http.MethodPost, "/execute/sync", map[string]any{"script": script, "args": append([]any{}, args...)})
+}
+
+// await executes the body of an async function and returns its result; what it
+// throws becomes the text "thrown: ...".
+func (w *window) await(t *testing.T, body string, args ...any) any {
+	t.Helper()
+	script := `const done = arguments[arguments.length - 1];
+		(async (...args) => {` + body + `})(...Array.from(arguments).slice(0, -1)).then(done, e => done('thrown: ' + e))`
+	return w.call(t, http.MethodPost, "/execute/async", map[string]any{"script": script, "args": append([]any{}, args...)})
+}
+
+// screenshot saves what the display shows into the out folder and returns the
+// PNG. The driver's own screenshot waits for ever on this web view without a
+// graphics card, so the picture comes from the X server.
+func (w *window) screenshot(t *testing.T, name string) []byte {
+	t.Helper()
+	file := filepath.Join(outFolder, name+".png")
+	cmd := exec.Command("import", "-display", w.display, "-window", "root", file)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("import: %v %s", err, out)
+	}
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+// alive reports whether the program runs; a zombie does not.
+func (w *window) alive() bool {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", w.pid))
+	if err != nil {
+		return false
+	}
+	_, rest, _ := strings.Cut(string(raw), ") ")
+	return !strings.HasPrefix(rest, "Z")
+}
