@@ -55,7 +55,9 @@ func (b *Builder) Append(cells [][]byte) {
 		panic("dataset: Append: wrong number of cells")
 	}
 	for i, cell := range cells {
-		cell = bytes.TrimSpace(cell)
+		if n := len(cell); n > 0 && (cell[0] <= ' ' || cell[0] >= utf8.RuneSelf || cell[n-1] <= ' ' || cell[n-1] >= utf8.RuneSelf) {
+			cell = bytes.TrimSpace(cell)
+		}
 		if b.DecimalComma {
 			cell = pointForComma(cell)
 		}

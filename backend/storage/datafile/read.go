@@ -58,7 +58,7 @@ func (r *reader) begin(text *bufio.Reader) error {
 		return fed.Errorf(fed.Invalid, "export the data again", "%s is empty", r.rep.File)
 	}
 	d, fields := sniff(sample, err != nil, r.opt.Delimiter, r.opt.MaxColumns)
-	r.scan = newScanner(text, d, r.opt.MaxCell, r.opt.MaxColumns)
+	r.scan = newScanner(text, d, r.opt.MaxCell, r.opt.MaxColumns, 256<<10)
 	r.rep.Delimiter = delimiterNames[d.delim]
 	first, err := r.scan.next()
 	if err != nil {
@@ -244,7 +244,7 @@ func (r *reader) broken(err error) error {
 	file := r.rep.File
 	line := 0
 	if r.scan != nil {
-		line = r.scan.line
+		line = r.scan.start
 	}
 	switch {
 	case errors.As(err, &own), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

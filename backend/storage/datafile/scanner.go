@@ -34,6 +34,10 @@ type scanner struct {
 	spans  [][2]int
 	record []byte // unescaped cells of records with quotes
 	ascii  bool   // the current record has no byte above 127
+
+	// What has been in the input so far: as long as it has not, lines need no
+	// look of their own.
+	anyQuote, anyZero, anyHigh bool
 }
 
 // What can be wrong with a record or the text.
@@ -57,9 +61,9 @@ func (e *openQuote) Error() string {
 	return fmt.Sprintf("line %d, column %d: quote never closed", e.line, e.column)
 }
 
-func newScanner(r io.Reader, d dialect, maxCell, maxFields int) *scanner {
+func newScanner(r io.Reader, d dialect, maxCell, maxFields, buffer int) *scanner {
 	return &scanner{r: r, delim: d.delim, quote: d.quote, eol: d.eol, maxCell: maxCell, maxFields: maxFields,
-		buf: make([]byte, 256<<10), line: 1}
+		buf: make([]byte, buffer), line: 1}
 }
 
 // fill reads more input behind end after moving the unread part to the front of
@@ -77,6 +81,10 @@ func (s *scanner) fill() (bool, error) {
 		s.buf = append(s.buf, make([]byte, len(s.buf))...)
 	}
 	n, err := io.ReadAtLeast(s.r, s.buf[s.end:], 1)
+	fresh := s.buf[s.end : s.end+n]
+	s.anyQuote = s.anyQuote || bytes.IndexByte(fresh, s.quote) >= 0
+	s.anyZero = s.anyZero || bytes.IndexByte(fresh, 0) >= 0
+	s.anyHigh = s.anyHigh || !isASCII(fresh)
 	s.end += n
 	if errors.Is(err, io.EOF) {
 		s.eof = true
@@ -108,7 +116,7 @@ func (s *scanner) read() ([][]byte, error) {
 		if i >= 0 {
 			window = window[:i]
 		}
-		if bytes.IndexByte(window, s.quote) >= 0 || scanned > limit {
+		if s.anyQuote && bytes.IndexByte(window, s.quote) >= 0 || scanned > limit {
 			return s.quoted()
 		}
 		if i >= 0 {
@@ -137,10 +145,10 @@ func (s *scanner) plain(line []byte) ([][]byte, error) {
 	if n := len(line); s.eol == '\n' && n > 0 && line[n-1] == '\r' {
 		line = line[:n-1]
 	}
-	if bytes.IndexByte(line, 0) >= 0 {
+	if s.anyZero && bytes.IndexByte(line, 0) >= 0 {
 		return nil, errZeroByte
 	}
-	s.ascii = isASCII(line)
+	s.ascii = !s.anyHigh || isASCII(line)
 	s.cells = s.cells[:0]
 	for {
 		i := bytes.IndexByte(line, s.delim)
@@ -201,7 +209,7 @@ func (s *scanner) quoted() ([][]byte, error) {
 	if fault != nil {
 		return nil, fault
 	}
-	s.ascii = isASCII(s.record)
+	s.ascii = !s.anyHigh || isASCII(s.record)
 	s.cells = s.cells[:0]
 	for _, sp := range s.spans {
 		s.cells = append(s.cells, s.record[sp[0]:sp[1]])

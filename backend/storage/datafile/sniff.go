@@ -72,7 +72,7 @@ func records(sample []byte, whole bool, d dialect, maxFields int, f func(cells [
 			sample = sample[:i]
 		}
 	}
-	s := newScanner(bytes.NewReader(sample), d, len(sample)+1, maxFields)
+	s := newScanner(bytes.NewReader(sample), d, len(sample)+1, maxFields, len(sample)+1)
 	for range sniffRecords {
 		cells, err := s.next()
 		if err != nil {
