@@ -1,0 +1,140 @@
+import { apiAddress, download } from './client'
+
+// The hand-written face of the one bound struct Desktop, each call with its own
+// timeout and a way that works in a browser. methodNames is compared with Go.
+export const methodNames = [
+  'CopyText',
+  'Notify',
+  'OpenFiles',
+  'OpenFolder',
+  'OpenURL',
+  'Quit',
+  'Reveal',
+  'SaveFile',
+  'ShowWindow',
+] as const
+
+type Method = (typeof methodNames)[number]
+type Bound = Record<Method, (...args: unknown[]) => Promise<unknown>>
+
+declare global {
+  interface Window {
+    go?: { app?: { Desktop?: Bound } }
+  }
+}
+
+const bound = () => window.go?.app?.Desktop
+
+// inWindow tells whether native dialogs are at hand.
+export const inWindow = () => bound() !== undefined
+
+function within<T>(ms: number, p: Promise<T>): Promise<T> {
+  return new Promise((ok, bad) => {
+    const t = setTimeout(() => bad(new Error('timeout')), ms)
+    p.then(ok, bad).finally(() => clearTimeout(t))
+  })
+}
+
+// openFiles asks for files with the system's dialog and returns their paths; a
+// browser has none to give and answers null.
+export async function openFiles(): Promise<string[] | null> {
+  const b = bound()
+  if (!b) return null
+  return ((await within(600_000, b.OpenFiles())) as string[] | null) ?? []
+}
+
+// openFolder asks for a folder; null in a browser.
+export async function openFolder(): Promise<string | null> {
+  const b = bound()
+  if (!b) return null
+  return ((await within(600_000, b.OpenFolder())) as string | null) ?? ''
+}
+
+// saveFile keeps what the API offers under path. The window asks where and lets Go
+// write the file; a browser downloads it.
+export async function saveFile(name: string, path: string): Promise<void> {
+  const b = bound()
+  if (b) {
+    await within(600_000, b.SaveFile(name, apiAddress(path)))
+    return
+  }
+  const bytes = await download(path)
+  keep(name, bytes)
+}
+
+// saveText keeps a text that the page made.
+export function saveText(name: string, text: string) {
+  keep(name, new TextEncoder().encode(text).buffer as ArrayBuffer)
+}
+
+function keep(name: string, bytes: ArrayBuffer) {
+  const url = URL.createObjectURL(new Blob([bytes])) // a download, never a request body
+  const a = document.createElement('a')
+  a.href = url
+  a.download = name
+  document.body.appendChild(a)
+  a.click()
+  a.remove()
+  setTimeout(() => URL.revokeObjectURL(url), 10_000)
+}
+
+// copyText puts text on the clipboard and tells whether that went well.
+export async function copyText(text: string): Promise<boolean> {
+  const b = bound()
+  try {
+    if (b) await within(5_000, b.CopyText(text))
+    else await navigator.clipboard.writeText(text)
+    return true
+  } catch {
+    return copyBySelection(text)
+  }
+}
+
+function copyBySelection(text: string): boolean {
+  const area = document.createElement('textarea')
+  area.value = text
+  area.style.position = 'fixed'
+  area.style.opacity = '0'
+  document.body.appendChild(area)
+  area.select()
+  let ok = false
+  try {
+    ok = document.execCommand('copy')
+  } catch {
+    // no clipboard at all
+  }
+  area.remove()
+  return ok
+}
+
+// notify mirrors an inbox entry to the system; failing is normal.
+export async function notify(title: string, text: string): Promise<void> {
+  try {
+    await within(5_000, bound()?.Notify(title, text) ?? Promise.resolve())
+  } catch {
+    // the inbox has it
+  }
+}
+
+// reveal shows a file in the system's file manager; false where that is not possible.
+export async function reveal(path: string): Promise<boolean> {
+  const b = bound()
+  if (!b) return false
+  await within(10_000, b.Reveal(path))
+  return true
+}
+
+// openURL opens an address outside; the window only opens what Go allows.
+export async function openURL(url: string): Promise<void> {
+  const b = bound()
+  if (b) await within(10_000, b.OpenURL(url))
+  else window.open(url, '_blank', 'noopener')
+}
+
+export async function showWindow(): Promise<void> {
+  await within(5_000, bound()?.ShowWindow() ?? Promise.resolve())
+}
+
+export async function quit(): Promise<void> {
+  await within(10_000, bound()?.Quit() ?? Promise.resolve())
+}

@@ -1,0 +1,137 @@
+import { Button, SegmentedControl, Stack, Switch, Table, Text } from '@mantine/core'
+import { IconArrowLeft, IconArrowsDiff } from '@tabler/icons-react'
+import { useQuery } from '@tanstack/react-query'
+import { useState } from 'react'
+import { useTranslation } from 'react-i18next'
+import { Link, useSearchParams } from 'react-router'
+import { api } from '../../api/endpoints'
+import { k } from '../../api/queries'
+import type { Comparison, ComparisonRow } from '../../api/types'
+import { lowerIsBetter, metric, plain } from '../../format/format'
+import { maybe } from '../../i18n'
+import { LineChart } from '../../ui/chart'
+import { Page, Section } from '../../ui/page'
+import { RowLink } from '../../ui/parts'
+import { Empty, View } from '../../ui/states'
+import { seriesKey } from './live-tab'
+
+// Compare sets runs side by side: only what differs, figures, curves on top of each other.
+export function Compare() {
+  const { t } = useTranslation()
+  const [query] = useSearchParams()
+  const ids = (query.get('runs') ?? '').split(',').filter(Boolean)
+  const comparison = useQuery({ queryKey: k.comparison(ids), queryFn: () => api.compare(ids), enabled: ids.length > 0 })
+  const back = (
+    <Button component={Link} to="/runs" variant="subtle" size="compact-sm" mih={24} leftSection={<IconArrowLeft size={14} />}>
+      {t('runs.title')}
+    </Button>
+  )
+  return (
+    <Page title={t('runs.cmp.title')} back={back}>
+      {ids.length === 0 ? (
+        <Empty
+          icon={<IconArrowsDiff size={26} />}
+          text={t('runs.cmp.empty')}
+          action={
+            <Button component={Link} to="/runs">
+              {t('runs.cmp.choose')}
+            </Button>
+          }
+        />
+      ) : (
+        <View query={comparison} rows={6}>
+          {(c) => <Body c={c} />}
+        </View>
+      )}
+    </Page>
+  )
+}
+
+// bestOf is the place of the best figure in a row, or -1 when there is none.
+export function bestOf(row: ComparisonRow): number {
+  const values = row.values.map((v) => (v === '' ? Number.NaN : Number(v)))
+  const good = values.filter(Number.isFinite)
+  if (good.length < 2 || good.every((v) => v === good[0])) return -1
+  const want = lowerIsBetter(row.key) ? Math.min(...good) : Math.max(...good)
+  return values.indexOf(want)
+}
+
+function Body({ c }: { c: Comparison }) {
+  const { t } = useTranslation()
+  const [same, setSame] = useState(false)
+  const names = [...new Set(c.series.flatMap((s) => s.series.map((x) => x.name)))]
+  const [figure, setFigure] = useState<string>()
+  const f = figure && names.includes(figure) ? figure : (names.find((n) => seriesKey(n) === 'loss') ?? names[0])
+  const nameOf = (id: string) => {
+    const r = c.runs.find((x) => x.id === id)
+    return r ? t('runs.name', { experiment: plain(r.experiment, 40), number: r.number }) : id.slice(0, 6)
+  }
+  return (
+    <Stack>
+      <Section flush title={t('runs.cmp.differs')} actions={<Switch label={t('runs.cmp.showSame')} checked={same} onChange={(e) => setSame(e.currentTarget.checked)} />}>
+        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard */}
+        <div className="table-wrap" tabIndex={0} role="region" aria-label={t('runs.cmp.title')}>
+          <Table>
+            <Table.Thead>
+              <Table.Tr>
+                <Table.Th>{t('runs.cmp.setting')}</Table.Th>
+                {c.runs.map((r) => (
+                  <Table.Th key={r.id} className="num">
+                    <RowLink to={`/runs/${r.id}`}>{nameOf(r.id)}</RowLink>
+                  </Table.Th>
+                ))}
+              </Table.Tr>
+            </Table.Thead>
+            <Table.Tbody>
+              {[...c.differs, ...(same ? c.same : [])].map((row) => (
+                <Table.Tr key={row.key}>
+                  <Table.Td>{maybe(`projects.set.${row.key}`, row.key)}</Table.Td>
+                  {row.values.map((v, i) => (
+                    <Table.Td key={c.runs[i]?.id ?? i} className="num">
+                      {v}
+                    </Table.Td>
+                  ))}
+                </Table.Tr>
+              ))}
+              {c.metrics.map((row) => {
+                const best = bestOf(row)
+                return (
+                  <Table.Tr key={row.key} bg="var(--soft)">
+                    <Table.Td fw={600}>{maybe(`common.metric.${row.key}`, row.key)}</Table.Td>
+                    {row.values.map((v, i) => (
+                      <Table.Td key={c.runs[i]?.id ?? i} className="num" fw={i === best ? 700 : 400}>
+                        {v === '' ? '–' : Number.isFinite(Number(v)) ? metric(row.key, Number(v)) : v}
+                        {i === best && (
+                          <Text span size="xs" c="var(--ok)">
+                            {' '}
+                            {t('runs.cmp.best')}
+                          </Text>
+                        )}
+                      </Table.Td>
+                    ))}
+                  </Table.Tr>
+                )
+              })}
+            </Table.Tbody>
+          </Table>
+        </div>
+        {c.differs.length === 0 && (
+          <Text size="sm" c="dimmed" p="md">
+            {t('runs.cmp.nothing')}
+          </Text>
+        )}
+      </Section>
+      {f && (
+        <Section title={t('runs.curves')} actions={names.length > 1 && <SegmentedControl size="xs" aria-label={t('runs.figure')} value={f} onChange={setFigure} data={names.slice(0, 6).map((n) => ({ value: n, label: maybe(`common.metric.${seriesKey(n)}`, seriesKey(n)) }))} />}>
+          <LineChart
+            label={maybe(`common.metric.${seriesKey(f)}`, seriesKey(f))}
+            xLabel={t('common.round')}
+            height={280}
+            format={(y) => metric(seriesKey(f), y)}
+            curves={c.series.flatMap((s, i) => s.series.filter((x) => x.name === f && !x.party).map((x) => ({ name: nameOf(s.runId), xs: x.rounds, ys: x.values, colour: i })))}
+          />
+        </Section>
+      )}
+    </Stack>
+  )
+}

@@ -1,0 +1,204 @@
+import { Box, Button, Code as Block, Group, NumberInput, Select, SimpleGrid, Stack, Switch, Tabs, Text } from '@mantine/core'
+import { modals } from '@mantine/modals'
+import { IconArrowLeft, IconKey } from '@tabler/icons-react'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useState } from 'react'
+import { useTranslation } from 'react-i18next'
+import { Link, useParams } from 'react-router'
+import { api } from '../../api/endpoints'
+import { k } from '../../api/queries'
+import type { Serving, ServingSwitch } from '../../api/types'
+import { bytes, clock, int, ms } from '../../format/format'
+import { maybe } from '../../i18n'
+import { useAct } from '../../shell/act'
+import { StateBadge } from '../../ui/badge'
+import { Code, CopyButton } from '../../ui/copy'
+import { Page, Section } from '../../ui/page'
+import { Stat } from '../../ui/parts'
+import { Note, View } from '../../ui/states'
+import { DataTable } from '../../ui/table'
+import { Batch } from './batch'
+import { isOn } from './serving'
+import { TryIt } from './try-it'
+
+// ServingPage is the panel of one model: switch, address, try it, snippets, counters.
+export function ServingPage() {
+  const { t } = useTranslation()
+  const { model = '' } = useParams()
+  const serving = useQuery({ queryKey: k.serving(model), queryFn: () => api.serving(model), refetchInterval: (q) => (q.state.data && ['loading', 'warming'].includes(q.state.data.state) ? 800 : q.state.data?.state === 'on' ? 10_000 : false) })
+  const s = serving.data
+  return (
+    <Page
+      title={t('serving.of', { model })}
+      badge={s && <StateBadge state={s.state} />}
+      sub={s && s.number > 0 ? t(s.follow ? 'serving.follows' : 'serving.fixed', { number: s.number, stage: maybe(`common.state.${s.stage}`, s.stage) }) : undefined}
+      back={
+        <Button component={Link} to="/serving" variant="subtle" size="compact-sm" mih={24} leftSection={<IconArrowLeft size={14} />}>
+          {t('serving.title')}
+        </Button>
+      }
+    >
+      <View query={serving} rows={6}>
+        {(d) => <Body s={d} />}
+      </View>
+    </Page>
+  )
+}
+
+function Body({ s }: { s: Serving }) {
+  const { t } = useTranslation()
+  return (
+    <Stack>
+      {s.problem && (
+        <Note tone="bad" title={s.problem.text}>
+          {s.problem.hint}
+        </Note>
+      )}
+      {s.exposed && isOn(s) && (
+        <Note tone="bad" title={t('serving.exposedTitle')}>
+          {t('serving.exposedText')}
+        </Note>
+      )}
+      <Control s={s} />
+      <Box style={{ display: 'grid', gridTemplateColumns: 'repeat(auto-fit, minmax(min(100%, 420px), 1fr))', gap: 16, alignItems: 'start' }}>
+        <TryIt s={s} />
+        <Stack>
+          <Snippets s={s} />
+          <Batch model={s.model} />
+        </Stack>
+      </Box>
+      <Counters s={s} />
+    </Stack>
+  )
+}
+
+function Control({ s }: { s: Serving }) {
+  const { t } = useTranslation()
+  const qc = useQueryClient()
+  const [port, setPort] = useState<number | string>(s.port || '')
+  const [token, setToken] = useState('')
+  const stale = [['serving'], k.home]
+  const flip = useAct((x: ServingSwitch) => api.switchServing(s.model, x), {
+    stale,
+    then: (r) => {
+      if (r.token) setToken(r.token)
+      qc.setQueryData(k.serving(s.model), { ...r, token: undefined })
+    },
+  })
+  const renew = useAct(() => api.newServingToken(s.model), { stale, then: (r) => setToken(r.token ?? '') })
+  const on = isOn(s)
+  const now = (): ServingSwitch => ({ on, port: Number(port) || undefined, number: s.follow ? undefined : s.number || undefined, expose: s.exposed || undefined })
+  const askExpose = (expose: boolean) => {
+    if (!expose) return flip.mutate({ ...now(), expose: false })
+    modals.openConfirmModal({
+      title: t('serving.expose.title'),
+      children: <Text size="sm">{t('serving.expose.text')}</Text>,
+      labels: { confirm: t('serving.expose.button'), cancel: t('common.cancel') },
+      confirmProps: { color: 'red.8' },
+      closeButtonProps: { 'aria-label': t('common.close') },
+      onConfirm: () => flip.mutate({ ...now(), expose: true }),
+    })
+  }
+  return (
+    <Section>
+      <Group gap="xl" align="flex-start">
+        <Switch size="md" label={t('serving.switchOf', { model: s.model })} description={on ? t('serving.isOn') : s.available.length === 0 ? t('serving.nothing') : t('serving.isOff')} checked={on} disabled={(!on && s.available.length === 0) || flip.isPending} onChange={(e) => flip.mutate({ ...now(), on: e.currentTarget.checked })} />
+        <Select
+          label={t('models.version')}
+          allowDeselect={false}
+          w={220}
+          data={[{ value: '0', label: t('serving.followProduction') }, ...s.available.map((v) => ({ value: String(v.number), label: t('serving.versionLine', { number: v.number, stage: v.stage === 'none' ? t('models.noStage') : maybe(`common.state.${v.stage}`, v.stage) }) }))]}
+          value={s.follow || s.number === 0 ? '0' : String(s.number)}
+          onChange={(v) => flip.mutate({ ...now(), number: Number(v) || undefined })}
+        />
+        <NumberInput label={t('serving.port')} description={t('serving.portHint')} w={170} value={port} onChange={setPort} min={0} max={65_535} allowNegative={false} onBlur={() => on && Number(port) !== s.port && flip.mutate(now())} />
+        <Switch label={t('serving.expose.label')} description={t('serving.expose.hint')} checked={s.exposed} disabled={!on} onChange={(e) => askExpose(e.currentTarget.checked)} />
+      </Group>
+      <Group gap="xl" mt="md" align="flex-start">
+        {on && (
+          <Box>
+            <Text size="xs" c="dimmed">
+              {t('serving.address')}
+            </Text>
+            <Code text={s.address} what={t('common.address')} />
+          </Box>
+        )}
+        <Box>
+          <Text size="xs" c="dimmed">
+            {t('serving.token')}
+          </Text>
+          <Group gap="xs">
+            <Text size="sm" className="mono">
+              {s.tokenHint ? t('serving.tokenHint', { hint: s.tokenHint }) : t('serving.noToken')}
+            </Text>
+            <Button size="xs" variant="default" leftSection={<IconKey size={14} />} onClick={() => renew.mutate(undefined)} loading={renew.isPending}>
+              {t('serving.newToken')}
+            </Button>
+          </Group>
+        </Box>
+      </Group>
+      {token && (
+        <Box mt="sm" role="status">
+          <Note title={t('serving.tokenOnce')} tone="warn">
+            <Code text={token} what={t('serving.token')} />
+          </Note>
+        </Box>
+      )}
+    </Section>
+  )
+}
+
+function Snippets({ s }: { s: Serving }) {
+  const { t } = useTranslation()
+  return (
+    <Section title={t('serving.snippets')} hint={t('serving.snippetsHint')}>
+      <Tabs defaultValue="curl">
+        <Tabs.List>
+          <Tabs.Tab value="curl">{t('serving.curl')}</Tabs.Tab>
+          <Tabs.Tab value="python">{t('serving.python')}</Tabs.Tab>
+        </Tabs.List>
+        {(['curl', 'python'] as const).map((x) => (
+          <Tabs.Panel key={x} value={x} pt="sm">
+            {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard */}
+            <Block block tabIndex={0} style={{ maxHeight: 260, overflow: 'auto' }}>
+              {s[x] || t('serving.noSnippet')}
+            </Block>
+            <Group justify="flex-end" mt={4}>
+              <CopyButton text={s[x]} />
+            </Group>
+          </Tabs.Panel>
+        ))}
+      </Tabs>
+    </Section>
+  )
+}
+
+function Counters({ s }: { s: Serving }) {
+  const { t } = useTranslation()
+  return (
+    <Section title={t('serving.counters')} hint={t('serving.countersHint')}>
+      <SimpleGrid cols={{ base: 2, sm: 3, lg: 6 }} mb="sm">
+        <Stat name={t('serving.requests')} value={int(s.requests)} />
+        <Stat name={t('serving.failures')} value={int(s.failures)} />
+        <Stat name={t('common.rows')} value={int(s.rows)} />
+        <Stat name={t('serving.p50')} value={ms(s.p50Ms)} />
+        <Stat name={t('serving.p95')} value={ms(s.p95Ms)} />
+        <Stat name={t('serving.memory')} value={bytes(s.bytes)} />
+      </SimpleGrid>
+      {s.recent.length > 0 && (
+        <DataTable
+          label={t('serving.recent')}
+          rows={s.recent}
+          rowKey={(r) => r.id}
+          cols={[
+            { key: 'at', head: t('serving.at'), cell: (r) => clock(r.at) },
+            { key: 'path', head: t('serving.path'), cell: (r) => <span className="mono">{r.path}</span> },
+            { key: 'rows', head: t('common.rows'), num: true, cell: (r) => int(r.rows) },
+            { key: 'status', head: t('serving.status'), num: true, cell: (r) => r.status },
+            { key: 'ms', head: t('runs.took'), num: true, cell: (r) => ms(r.ms) },
+          ]}
+        />
+      )}
+    </Section>
+  )
+}
