@@ -387,7 +387,7 @@ func TestLongHomeMovesTheSocket(t *testing.T) {
 
 func TestRuntimeFolderOfSomebodyElseIsNotUsed(t *testing.T) {
 	open := t.TempDir()
-	if err := os.Chmod(open, 0o755); err != nil { //nolint:gosec // the point of the test
+	if err := os.Chmod(open, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("XDG_RUNTIME_DIR", open)
@@ -396,7 +396,7 @@ func TestRuntimeFolderOfSomebodyElseIsNotUsed(t *testing.T) {
 	if err != nil || dir == open || !privateDir(dir) {
 		t.Errorf("%s %v", dir, err)
 	}
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // the point of the test
+	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := runtimeDir(); fed.KindOf(err) != fed.Permission {
@@ -466,7 +466,7 @@ func TestCommandLine(t *testing.T) {
 
 func TestDoctor(t *testing.T) {
 	home := t.TempDir()
-	if err := os.Chmod(home, 0o700); err != nil { //nolint:gosec // the mode of a data folder
+	if err := os.Chmod(home, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	_, stdout, _ := runFace(t, "doctor", "--home", home)
@@ -475,7 +475,7 @@ func TestDoctor(t *testing.T) {
 			t.Errorf("lacks %q:\n%s", want, stdout)
 		}
 	}
-	if err := os.Chmod(home, 0o755); err != nil { //nolint:gosec // the point of the test
+	if err := os.Chmod(home, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	code, stdout, _ := runFace(t, "doctor", "--home", home, "--json")

@@ -91,7 +91,7 @@ func download(ctx context.Context, handler http.Handler, address, path string) e
 		return fed.Errorf(fed.Permission, "choose another folder", "cannot write there: %w", err)
 	}
 	_, err = f.Write(w.body.Bytes())
-	err = errors.Join(err, f.Chmod(0o644), f.Close()) //nolint:gosec // a file the user exports, like any document
+	err = errors.Join(err, f.Chmod(0o644), f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}

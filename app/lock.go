@@ -67,7 +67,7 @@ func (l *homeLock) release() error {
 // readOwner returns what the holder of a folder wrote about itself.
 func readOwner(home string) (owner, error) {
 	var o owner
-	raw, err := os.ReadFile(filepath.Join(home, "owner.json")) //nolint:gosec // the user's own data folder
+	raw, err := os.ReadFile(filepath.Join(home, "owner.json"))
 	if err != nil {
 		return o, fmt.Errorf("read the owner of the data folder: %w", err)
 	}

@@ -85,7 +85,7 @@ func isText(rel string) bool {
 }
 
 func checkFile(p, rel string) ([]string, error) {
-	f, err := os.Open(p) //nolint:gosec // a file of the repository
+	f, err := os.Open(p)
 	if err != nil {
 		return nil, err
 	}
