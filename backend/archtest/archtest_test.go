@@ -83,7 +83,7 @@ func TestBrokenHouse(t *testing.T) {
 func TestBrokenText(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "Makefile", "x:\n\tgo install a.example/b@"+"latest\n")
-	write(t, dir, "docs/a.md", "see /"+"home/me/x and /"+"root/y, not https://a.example/home/x nor ./work/x\n")
+	write(t, dir, "docs/a.md", "see /"+"work/x and /"+"root/y, not https://a.example/work/x nor ./work/x\n")
 	write(t, dir, "frontend/src/a.ts", "send(new Form"+"Data())\nkeep(new Bl"+"ob([x])) // a download, never a request body\n")
 	write(t, dir, "frontend/src/a.test.ts", "new Bl"+"ob([])\n")
 	write(t, dir, "frontend/node_modules/a.js", "b@"+"latest\n")

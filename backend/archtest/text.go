@@ -21,7 +21,7 @@ type textRule struct {
 // The patterns are put together so that this file does not match itself.
 var textRules = []textRule{
 	{"floating version", everywhere, regexp.MustCompile("@" + "latest"), "use an exact version"},
-	{"machine path", everywhere, regexp.MustCompile(`(^|[^\w./])/` + `(work|root|home)/[a-z]`), "a path of one machine"},
+	{"machine path", everywhere, regexp.MustCompile(`(^|[^\w./])/` + `(work|root)/[a-z]`), "a path of one machine"},
 	{"blob body", frontendSource, regexp.MustCompile(`new (Form` + `Data|Bl` + `ob)\b`), "a Blob or FormData request body ends the window on Linux; send an ArrayBuffer"},
 }
 
