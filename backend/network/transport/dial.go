@@ -88,12 +88,16 @@ func (h *Host) knock(ctx context.Context, l *link, addr string, addrs []string) 
 	}
 	e, err := l.read(h.o.Timers.Hello)
 	if err != nil {
-		return fail(h.noAnswer(err))
+		l.close()
+		return h.orSession(ctx, l.party, h.o.Timers.Stagger, h.noAnswer(err))
 	}
 	switch m := e.Msg.(type) {
 	case wire.Error:
 		l.close()
-		return h.rejected(ctx, l, m)
+		if m.Code != fed.Exists {
+			return Remote(m)
+		}
+		return h.orSession(ctx, l.party, h.o.Timers.Hello, fed.Errorf(fed.Unavailable, "Try again in a moment.", "party %s still holds an older connection", l.party.Short()))
 	case wire.HelloOk:
 		st, reason, err := h.checkHello(m.Hello, l.device, l.party)
 		if err != nil {
@@ -112,21 +116,22 @@ func (h *Host) knock(ctx context.Context, l *link, addr string, addrs []string) 
 	return fail(fed.Errorf(fed.Incompatible, "Update the app on both sides.", "the other app answered hello with %s", e.Msg.Kind()))
 }
 
-// rejected explains an ERROR instead of HELLO_OK. A duplicate means that the peer
-// has dialled at the same time: its connection is about to be ours too.
-func (h *Host) rejected(ctx context.Context, l *link, m wire.Error) error {
-	if m.Code != fed.Exists {
-		return Remote(m)
-	}
+// orSession returns nil if a session with the party appears soon, else err: when
+// both sides dial at once, one connection is refused or cut for the other's sake.
+func (h *Host) orSession(ctx context.Context, party fed.PartyID, wait time.Duration, err error) error {
+	late := time.NewTimer(wait)
+	defer late.Stop()
 	t := time.NewTicker(10 * time.Millisecond)
 	defer t.Stop()
 	for {
-		if _, err := h.session(l.party); err == nil {
+		if _, none := h.session(party); none == nil {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fed.Errorf(fed.Unavailable, "Try again in a moment.", "party %s still holds an older connection", l.party.Short())
+			return err
+		case <-late.C:
+			return err
 		case <-t.C:
 		}
 	}

@@ -293,7 +293,7 @@ func (p *Pairing) save() error {
 
 // hearConfirm waits for the other person.
 func (p *Pairing) hearConfirm() error {
-	m, err := p.hear(p.h.o.Timers.Pair)
+	m, err := p.hear(p.h.o.Timers.Pair + goodbye) // agree gives up first
 	if err != nil {
 		return err
 	}
