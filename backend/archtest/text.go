@@ -1,7 +1,6 @@
 package archtest
 
 import (
-	"bufio"
 	"fmt"
 	"io/fs"
 	"os"
@@ -21,7 +20,7 @@ type textRule struct {
 // The patterns are put together so that this file does not match itself.
 var textRules = []textRule{
 	{"floating version", everywhere, regexp.MustCompile("@" + "latest"), "use an exact version"},
-	{"machine path", everywhere, regexp.MustCompile(`(^|[^\w./])/` + `(work|root)/[a-z]`), "a path of one machine"},
+	{"machine path", everywhere, regexp.MustCompile(`(?m)(^|[^\w./])/` + `(work|root)/[a-z]`), "a path of one machine"},
 	{"blob body", frontendSource, regexp.MustCompile(`new (Form` + `Data|Bl` + `ob)\b`), "a Blob or FormData request body ends the window on Linux; send an ArrayBuffer"},
 }
 
@@ -85,21 +84,22 @@ func isText(rel string) bool {
 }
 
 func checkFile(p, rel string) ([]string, error) {
-	f, err := os.Open(p)
+	raw, err := os.ReadFile(p)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = f.Close() }()
 	var found []string
-	scanner := bufio.NewScanner(f)
-	scanner.Buffer(nil, 16<<20)
-	for n := 1; scanner.Scan(); n++ {
-		for _, rule := range textRules {
-			line := scanner.Text()
-			if rule.where(rel) && rule.what.MatchString(line) && !(rule.name == "blob body" && strings.Contains(line, blobException)) {
+	for _, rule := range textRules {
+		if !rule.where(rel) || !rule.what.Match(raw) {
+			continue
+		}
+		n := 0
+		for line := range strings.Lines(string(raw)) {
+			n++
+			if rule.what.MatchString(line) && !(rule.name == "blob body" && strings.Contains(line, blobException)) {
 				found = append(found, fmt.Sprintf("%s:%d: %s: %s", rel, n, rule.name, rule.reason))
 			}
 		}
 	}
-	return found, scanner.Err()
+	return found, nil
 }
