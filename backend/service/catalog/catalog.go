@@ -57,11 +57,12 @@ func New() *Catalog {
 	return &Catalog{cards: map[string]*Entry{}, requests: map[string]*request{}, refused: map[string]int{}, load: map[fed.PartyID]*load{}, maxBytes: maxBytesPerParty}
 }
 
-// Change says what a document changed: the id of a card or of a request.
-type Change struct{ Card, Request string }
+// Change says what a document changed: the id of a card or of a request; or the
+// reason why it was refused.
+type Change struct{ Card, Request, Refused string }
 
 // Changed reports whether anything changed.
-func (c Change) Changed() bool { return c != Change{} }
+func (c Change) Changed() bool { return c.Card != "" || c.Request != "" }
 
 // Apply takes a document. Those of other kinds change nothing; those that break a
 // rule change nothing and are counted.
@@ -83,7 +84,7 @@ func (c *Catalog) Apply(d fed.Doc) Change {
 	}
 	if reason != "" {
 		c.refused[reason]++
-		return Change{}
+		return Change{Refused: reason}
 	}
 	if change.Card != "" {
 		c.index = nil

@@ -22,9 +22,9 @@ func TestVersionsGrowByOneAndFollowEachOther(t *testing.T) {
 	stranger := next(one, d1)
 	stranger.Previous = fed.DigestOf([]byte("another"))
 	for _, k := range []Card{one, skip, stranger} {
-		want(t, "refused version", c.Apply(a.publish(k)), Change{})
+		want(t, "refused version", c.Apply(a.publish(k)).Changed(), false)
 	}
-	want(t, "replay", c.Apply(d1), Change{})
+	want(t, "replay", c.Apply(d1).Changed(), false)
 
 	two := next(one, d1)
 	two.Title = "Heart, corrected"
@@ -40,11 +40,11 @@ func TestOnlyTheAuthorSpeaksForACard(t *testing.T) {
 	c, a, b := New(), &chain{t: t, author: party("a")}, &chain{t: t, author: party("b")}
 	mine := card(a.author, "Heart")
 	// B takes A's id before A's card is known here: the id is not B's to use.
-	want(t, "squatted", c.Apply(b.publish(mine)), Change{})
+	want(t, "squatted", c.Apply(b.publish(mine)).Changed(), false)
 	d := a.publish(mine)
 	c.Apply(d)
-	want(t, "new version by B", c.Apply(b.publish(next(mine, d))), Change{})
-	want(t, "tombstone by B", c.Apply(b.doc(fed.ScopeFederation, fed.DocCardGone, mine.ID, Gone{mine.ID, 1, d.Hash()})), Change{})
+	want(t, "new version by B", c.Apply(b.publish(next(mine, d))).Changed(), false)
+	want(t, "tombstone by B", c.Apply(b.doc(fed.ScopeFederation, fed.DocCardGone, mine.ID, Gone{mine.ID, 1, d.Hash()})).Changed(), false)
 	e, ok := c.Card(mine.ID)
 	if !ok || e.Withdrawn || e.Author != a.author {
 		t.Errorf("card = %+v, want A's", e)
@@ -57,11 +57,11 @@ func TestAWithdrawnCardStaysWithdrawn(t *testing.T) {
 	k := card(a.author, "Heart")
 	d := a.publish(k)
 	c.Apply(d)
-	want(t, "older tombstone", c.Apply(a.doc(fed.ScopeFederation, fed.DocCardGone, k.ID, Gone{k.ID, 2, d.Hash()})), Change{})
+	want(t, "older tombstone", c.Apply(a.doc(fed.ScopeFederation, fed.DocCardGone, k.ID, Gone{k.ID, 2, d.Hash()})).Changed(), false)
 	gone := a.doc(fed.ScopeFederation, fed.DocCardGone, k.ID, Gone{k.ID, 1, d.Hash()})
 	want(t, "tombstone", c.Apply(gone), Change{Card: k.ID})
-	want(t, "new version", c.Apply(a.publish(next(k, gone))), Change{})
-	want(t, "again", c.Apply(gone), Change{})
+	want(t, "new version", c.Apply(a.publish(next(k, gone))).Changed(), false)
+	want(t, "again", c.Apply(gone).Changed(), false)
 	e, _ := c.Card(k.ID)
 	if !e.Withdrawn || len(e.Card.Columns) != 0 {
 		t.Errorf("card = %+v, want a tombstone without columns", e)
@@ -103,7 +103,7 @@ func TestCardsOutOfBoundsAreRefused(t *testing.T) {
 			c, a := New(), &chain{t: t, author: party("a")}
 			k := card(a.author, "Heart")
 			spoil(&k)
-			want(t, "change", c.Apply(a.publish(k)), Change{})
+			want(t, "change", c.Apply(a.publish(k)).Changed(), false)
 			want(t, "refused", refusals(c), "map[form:1]")
 		})
 	}
@@ -120,10 +120,10 @@ func TestDocumentsOutOfFormAreRefused(t *testing.T) {
 		{Scope: fed.ScopeFederation, Author: a.author, Kind: fed.DocCard, Subject: k.ID, Body: []byte(`{"id":7}`)},
 		{Scope: fed.ScopeFederation, Author: a.author, Kind: fed.DocCard, Subject: k.ID, Body: []byte(`[`)},
 		{Scope: fed.ScopeFederation, Author: a.author, Kind: fed.DocCardGone, Subject: k.ID, Body: []byte(`{}`)}} {
-		want(t, "change", c.Apply(d), Change{})
+		want(t, "change", c.Apply(d).Changed(), false)
 	}
 	want(t, "refused", refusals(c), "map[form:5]")
-	want(t, "other kinds", c.Apply(a.doc(fed.ScopeFederation, fed.DocLedger, "", "x")), Change{})
+	want(t, "other kinds", c.Apply(a.doc(fed.ScopeFederation, fed.DocLedger, "", "x")).Changed(), false)
 	want(t, "refused", refusals(c), "map[form:5]")
 }
 

@@ -1,0 +1,648 @@
+package node
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"synergos.app/desktop/backend/fed"
+	"synergos.app/desktop/backend/learning/dataset"
+	"synergos.app/desktop/backend/node/view"
+	"synergos.app/desktop/backend/service/catalog"
+	"synergos.app/desktop/backend/storage/datafile"
+	"synergos.app/desktop/backend/storage/sqlite/query"
+)
+
+// States of a dataset that are saved; view adds changed and missing.
+const (
+	dataReading = "reading"
+	dataReady   = "ready"
+	dataFailed  = "failed"
+)
+
+// dataBook keeps this party's datasets: where the files are, how they are read and
+// declared, and the tables read last. It never writes to a file of the user.
+type dataBook struct {
+	n     *Node
+	cards *catalog.Catalog
+
+	mu      sync.Mutex // guards what follows
+	all     map[fed.DatasetID]*owned
+	cache   []*loaded // most recently used last
+	measure sync.Mutex
+	uploads sync.Mutex // one writer of uploads at a time
+}
+
+// owned is a dataset with what is saved of it. Fields change under dataBook.mu.
+type owned struct {
+	id       fed.DatasetID
+	secret   []byte
+	addedMs  int64
+	revision int
+	turn     chan struct{} // holds one token: who has it reads the file or edits
+	saved
+}
+
+// saved is the part of a dataset that the database keeps as JSON. Maps and slices
+// are replaced, never changed.
+type saved struct {
+	Name        string            `json:"name"`
+	Named       bool              `json:"named"` // by its owner, not after the file
+	Path        string            `json:"path"`
+	Sample      bool              `json:"sample,omitempty"`
+	State       string            `json:"state"`
+	Problem     *view.Problem     `json:"problem,omitempty"`
+	Operation   string            `json:"operation,omitempty"`
+	Bytes       int64             `json:"bytes"` // of the file as it was profiled
+	ModifiedNs  int64             `json:"modifiedNs"`
+	Fingerprint fed.Digest        `json:"fingerprint"`
+	Rows        int               `json:"rows"`
+	BadRows     int               `json:"badRows"`
+	Columns     []string          `json:"columns"`
+	Target      *string           `json:"target,omitempty"` // chosen by the owner; nil: proposed
+	Types       map[string]string `json:"types,omitempty"`
+	Roles       map[string]string `json:"roles,omitempty"`
+	Levels      map[string]string `json:"levels,omitempty"`
+	Description string            `json:"description,omitempty"`
+	Keywords    []string          `json:"keywords,omitempty"`
+	Terms       view.Terms        `json:"terms"`
+	ExactRows   bool              `json:"exactRows,omitempty"`
+	Nonce       string            `json:"nonce"` // of the card
+	Declared    fed.Digest        `json:"declared,omitempty"`
+	Profile     *dataset.Profile  `json:"profile,omitempty"`
+	Notes       []dataset.Finding `json:"notes,omitempty"` // of the reading
+}
+
+// record is a dataset as the rest of the node sees it: a copy.
+type record struct {
+	id      fed.DatasetID
+	name    string
+	path    string
+	ready   bool
+	target  string
+	roles   map[string]string // every column's
+	columns []string
+	secret  []byte
+	cardID  string // "" while no card is published
+	rowBand string
+	rows    int
+	shown   bool // the target is not hidden from others
+}
+
+// title is what others read: the name that the owner gave, never one taken from
+// the file.
+func (r record) title() string {
+	switch {
+	case r.name != "":
+		return r.name
+	case r.target != "" && r.shown:
+		return catalog.Clean("Table to predict "+r.target, 120)
+	}
+	return fmt.Sprintf("Table of %d columns", len(r.columns))
+}
+
+// columnNames returns the columns that a model may use: those that are neither
+// identifiers nor left out.
+func (r record) columnNames() []string {
+	out := []string{}
+	for _, c := range r.columns {
+		if role := r.roles[c]; role != dataset.RoleID && role != dataset.RoleDrop {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+func openData(ctx context.Context, n *Node) (*dataBook, error) {
+	rows, err := n.db.ListDatasets(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read datasets: %w", err)
+	}
+	b := &dataBook{n: n, cards: catalog.New(), all: map[fed.DatasetID]*owned{}}
+	for _, r := range rows {
+		o := newOwned(fed.DatasetID(r.ID), r.Secret, r.AddedMs, int(r.Revision))
+		if err := json.Unmarshal([]byte(r.Body), &o.saved); err != nil {
+			return nil, fmt.Errorf("read dataset %s: %w", r.ID, err)
+		}
+		if o.State == dataReading {
+			o.State = dataFailed
+			o.Problem = &view.Problem{Kind: fed.Unavailable.String(), Text: "The app was closed before the file was read.", Hint: "Read it again."}
+		}
+		b.all[o.id] = o
+	}
+	return b, nil
+}
+
+func newOwned(id fed.DatasetID, secret []byte, addedMs int64, revision int) *owned {
+	o := &owned{id: id, secret: secret, addedMs: addedMs, revision: revision, turn: make(chan struct{}, 1)}
+	o.turn <- struct{}{}
+	return o
+}
+
+// take waits for the dataset's turn; the caller gives it back.
+func (o *owned) take(ctx context.Context) (back func(), err error) {
+	select {
+	case <-o.turn:
+		return func() { o.turn <- struct{}{} }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// find returns a dataset or NotFound.
+func (b *dataBook) find(id string) (*owned, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if o := b.all[fed.DatasetID(id)]; o != nil {
+		return o, nil
+	}
+	return nil, fed.Errorf(fed.NotFound, "Reload the list of datasets.", "there is no such dataset here")
+}
+
+// snap returns what is saved of a dataset now.
+func (b *dataBook) snap(o *owned) (saved, int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return o.saved, o.revision
+}
+
+// change saves a changed copy of a dataset with the next revision, then shows it.
+func (b *dataBook) change(ctx context.Context, o *owned, f func(s *saved)) error {
+	b.mu.Lock()
+	if b.all[o.id] != o {
+		b.mu.Unlock()
+		return fed.Errorf(fed.NotFound, "Reload the list of datasets.", "the dataset has been forgotten")
+	}
+	next, revision := o.saved, o.revision+1
+	f(&next)
+	err := b.put(ctx, o, next, revision)
+	if err == nil {
+		o.saved, o.revision = next, revision
+	}
+	b.mu.Unlock()
+	if err == nil {
+		b.n.publish("dataset", string(o.id), b.view(ctx, o))
+	}
+	return err
+}
+
+func (b *dataBook) put(ctx context.Context, o *owned, s saved, revision int) error {
+	raw, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("write dataset: %w", err)
+	}
+	err = b.n.db.PutDataset(context.WithoutCancel(ctx), query.PutDatasetParams{ID: string(o.id), Body: string(raw), Secret: o.secret, AddedMs: o.addedMs, Revision: int64(revision)})
+	if err != nil {
+		return fmt.Errorf("save dataset: %w", err)
+	}
+	return nil
+}
+
+// sorted returns all datasets in the order in which they were added.
+func (b *dataBook) sorted() []*owned {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	out := make([]*owned, 0, len(b.all))
+	for _, o := range b.all {
+		out = append(out, o)
+	}
+	slices.SortFunc(out, func(x, y *owned) int {
+		return cmp.Or(cmp.Compare(x.addedMs, y.addedMs), cmp.Compare(x.id, y.id))
+	})
+	return out
+}
+
+// get returns a dataset, or false.
+func (b *dataBook) get(id fed.DatasetID) (record, bool) {
+	o, err := b.find(string(id))
+	if err != nil {
+		return record{}, false
+	}
+	return b.record(o), true
+}
+
+// dataset returns a dataset that has been read, or an error that says what to do.
+func (n *Node) dataset(id string) (record, error) {
+	o, err := n.data.find(id)
+	if err != nil {
+		return record{}, err
+	}
+	s, _ := n.data.snap(o)
+	if err := s.usable(); err != nil {
+		return record{}, err
+	}
+	return n.data.record(o), nil
+}
+
+// usable says why a dataset cannot be used now, or nil.
+func (s saved) usable() error {
+	switch s.State {
+	case dataReading:
+		return fed.Errorf(fed.Busy, "Wait until it has been read.", "%s is being read", s.Name)
+	case dataFailed:
+		return fed.Errorf(fed.Invalid, "Open it on the Data page; it says what to do.", "%s could not be read", s.Name)
+	}
+	return nil
+}
+
+func (b *dataBook) record(o *owned) record {
+	s, _ := b.snap(o)
+	r := record{id: o.id, path: s.Path, ready: s.State == dataReady, secret: o.secret, columns: s.Columns, rowBand: dataset.RowBand(s.Rows), rows: s.Rows, roles: map[string]string{}}
+	if s.Named {
+		r.name = s.Name
+	}
+	if s.Profile != nil {
+		r.target = s.Profile.Target
+		levels := s.levels()
+		r.shown = levels[r.target] != dataset.LevelNone
+		for i := range s.Profile.Columns {
+			c := &s.Profile.Columns[i]
+			r.roles[c.Name] = s.role(c)
+		}
+	}
+	id := catalog.CardID(b.n.me(), s.Nonce)
+	if e, ok := b.cards.Card(id); ok && !e.Withdrawn {
+		r.cardID = id
+	}
+	return r
+}
+
+// byFit returns the datasets that are ready, those first that have most of the
+// given columns.
+func (b *dataBook) byFit(columns []string) []record {
+	want := map[string]bool{}
+	for _, c := range columns {
+		want[c] = true
+	}
+	type fit struct {
+		record
+		shared int
+	}
+	var fits []fit
+	for _, o := range b.sorted() {
+		f := fit{record: b.record(o)}
+		for _, c := range f.columns {
+			if want[c] {
+				f.shared++
+			}
+		}
+		if f.ready {
+			fits = append(fits, f)
+		}
+	}
+	slices.SortStableFunc(fits, func(x, y fit) int { return cmp.Compare(y.shared, x.shared) })
+	out := make([]record, len(fits))
+	for i, f := range fits {
+		out[i] = f.record
+	}
+	return out
+}
+
+// Datasets returns this party's datasets in the order in which they were added.
+func (n *Node) Datasets(ctx context.Context) ([]view.Dataset, error) {
+	out := []view.Dataset{}
+	for _, o := range n.data.sorted() {
+		out = append(out, n.data.view(ctx, o))
+	}
+	return out, nil
+}
+
+// Dataset returns one.
+func (n *Node) Dataset(ctx context.Context, id string) (view.Dataset, error) {
+	o, err := n.data.find(id)
+	if err != nil {
+		return view.Dataset{}, err
+	}
+	return n.data.view(ctx, o), nil
+}
+
+// AddDataset registers a file, which stays where it is, and begins to read it.
+func (n *Node) AddDataset(ctx context.Context, path, name string) (view.Dataset, error) {
+	real, err := n.data.admit(path)
+	if err != nil {
+		return view.Dataset{}, err
+	}
+	clean := catalog.Clean(name, 120)
+	s := saved{Name: clean, Named: clean != "", Path: real}
+	if clean == "" {
+		s.Name = catalog.Clean(filepath.Base(real), 120)
+	}
+	return n.data.add(ctx, s)
+}
+
+// admit checks that a file may be added and returns its absolute path without
+// symbolic links.
+func (b *dataBook) admit(path string) (string, error) {
+	pick := "Choose the file again."
+	if !filepath.IsAbs(path) || strings.ContainsRune(path, 0) {
+		return "", fed.Errorf(fed.Invalid, "Give the whole path of the file, from the root.", "the path of the file is not absolute")
+	}
+	base := catalog.Clean(filepath.Base(path), 80)
+	real, err := filepath.EvalSymlinks(filepath.Clean(path))
+	if err != nil {
+		return "", fed.Errorf(fed.NotFound, pick, "%s is not there, or may not be read", base)
+	}
+	info, err := os.Stat(real)
+	switch {
+	case err != nil:
+		return "", fed.Errorf(fed.NotFound, pick, "%s is not there, or may not be read", base)
+	case info.IsDir():
+		return "", fed.Errorf(fed.Invalid, "Choose a CSV file in it.", "%s is a folder", base)
+	case !info.Mode().IsRegular():
+		return "", fed.Errorf(fed.Invalid, "Choose a CSV file.", "%s is not an ordinary file", base)
+	}
+	if !b.permits(real) {
+		return "", fed.Errorf(fed.Permission, "Choose a file below a folder that was allowed with --data-root, or upload it.", "%s is outside the folders that may be read", base)
+	}
+	return real, nil
+}
+
+// permits reports whether a file may be added: none of this party's own folder but
+// uploads and samples; in a browser only below the allowed roots, when there are any.
+func (b *dataBook) permits(real string) bool {
+	home := resolved(b.n.opts.Home)
+	if within(filepath.Join(home, "uploads"), real) || within(filepath.Join(home, "samples"), real) {
+		return true
+	}
+	if within(home, real) {
+		return false
+	}
+	if b.n.opts.Window || len(b.n.opts.DataRoots) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(b.n.opts.DataRoots, func(root string) bool { return within(resolved(root), real) })
+}
+
+func resolved(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	return path
+}
+
+func within(root, path string) bool {
+	rel, err := filepath.Rel(root, path)
+	return err == nil && filepath.IsLocal(rel)
+}
+
+func (b *dataBook) add(ctx context.Context, s saved) (view.Dataset, error) {
+	for _, o := range b.sorted() {
+		if old, _ := b.snap(o); old.Path == s.Path {
+			return view.Dataset{}, fed.Errorf(fed.Exists, "Open it in the list of datasets.", "the file has been added already, as “%s”", old.Name)
+		}
+	}
+	s.State, s.Nonce, s.Terms = dataReading, newHex(), view.Terms{Purposes: []string{}, Families: []string{}}
+	if info, err := os.Stat(s.Path); err == nil {
+		s.Bytes, s.ModifiedNs = info.Size(), info.ModTime().UnixNano()
+	}
+	secret := make([]byte, 32)
+	_, _ = rand.Read(secret) // never fails (crypto/rand)
+	o := newOwned(fed.DatasetID(newHex()), secret, ms(b.n.opts.Now()), 1)
+	o.saved = s
+	b.mu.Lock()
+	err := b.put(ctx, o, s, 1)
+	if err == nil {
+		b.all[o.id] = o
+	}
+	b.mu.Unlock()
+	if err != nil {
+		return view.Dataset{}, err
+	}
+	return b.startReading(ctx, o)
+}
+
+// startReading begins the operation that reads and profiles the file.
+func (b *dataBook) startReading(ctx context.Context, o *owned) (view.Dataset, error) {
+	s, _ := b.snap(o)
+	ready := make(chan struct{})
+	op := b.n.ops.start("reading", "Read "+s.Name, string(o.id), func(ctx context.Context, p progress) (string, error) {
+		<-ready // the dataset names its operation before the operation changes it
+		return string(o.id), b.read(ctx, o, p)
+	})
+	err := b.change(ctx, o, func(s *saved) { s.State, s.Problem, s.Operation = dataReading, nil, op.ID })
+	close(ready)
+	if err != nil {
+		return view.Dataset{}, err
+	}
+	return b.view(ctx, o), nil
+}
+
+// read reads the file, profiles it and saves the result, or why it failed.
+func (b *dataBook) read(ctx context.Context, o *owned, p progress) error {
+	back, err := o.take(ctx)
+	if err == nil {
+		defer back()
+		err = b.profile(ctx, o, p)
+	}
+	if err == nil {
+		return nil
+	}
+	shown := problem(err)
+	if ctx.Err() != nil {
+		shown = &view.Problem{Kind: fed.Unavailable.String(), Text: "Reading the file was cancelled.", Hint: "Read it again."}
+	}
+	if saveErr := b.change(ctx, o, func(s *saved) { s.State, s.Problem, s.Operation = dataFailed, shown, "" }); saveErr != nil && fed.KindOf(saveErr) != fed.NotFound {
+		b.n.opts.Log.Error("dataset not saved", "error", saveErr.Error())
+	}
+	return err
+}
+
+func (b *dataBook) profile(ctx context.Context, o *owned, p progress) error {
+	s, _ := b.snap(o)
+	l, err := b.load(ctx, s.Path, func(done, total int64) { p("reading", done, total, "bytes") })
+	if err != nil {
+		return err
+	}
+	p("fingerprint", 0, l.size, "bytes")
+	print, err := datafile.KeyedFingerprint(ctx, o.secret, s.Path)
+	if err != nil {
+		return err
+	}
+	p("profile", 0, int64(len(l.raw.Columns)), "columns")
+	s.forget(l.raw)
+	if err := l.shape(s); err != nil {
+		return err
+	}
+	err = b.change(ctx, o, func(next *saved) {
+		next.State, next.Problem, next.Operation, next.Fingerprint = dataReady, nil, "", print
+		next.Types, next.Target, next.Notes = s.Types, s.Target, append(l.notes, s.Notes...)
+		next.Bytes, next.ModifiedNs, next.BadRows = l.size, l.modified.UnixNano(), l.bad
+		next.Rows, next.Columns, next.Profile = l.table.Rows(), l.table.Names(), l.profile
+	})
+	if err == nil {
+		b.keep(o, l)
+	}
+	return err
+}
+
+// forget drops the owner's choices that a file read anew cannot follow, and notes
+// it.
+func (s *saved) forget(t *dataset.Table) {
+	s.Notes = nil
+	types := map[string]string{}
+	for _, name := range sortedKeys(s.Types) {
+		if _, err := t.Retype(name, dataset.Type(s.Types[name])); err != nil {
+			s.Notes = append(s.Notes, dataset.Finding{Severity: dataset.Warning, Column: name, Text: err.Error(), Why: "it was read as " + s.Types[name] + " before", Remedy: fed.HintOf(err)})
+			continue
+		}
+		types[name] = s.Types[name]
+	}
+	s.Types = types
+	if s.Target != nil && *s.Target != "" && t.Column(*s.Target) == nil {
+		s.Notes = append(s.Notes, dataset.Finding{Severity: dataset.Warning, Text: fmt.Sprintf("the target column %q is not in the file any more", *s.Target), Why: "training needs a column to predict", Remedy: "choose the target column"})
+		s.Target = nil
+	}
+}
+
+func sortedKeys(m map[string]string) []string {
+	out := make([]string, 0, len(m))
+	for k := range m {
+		out = append(out, k)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// loaded is a file in memory: the table as read, and shaped by its owner's choices.
+type loaded struct {
+	id       fed.DatasetID
+	path     string
+	size     int64
+	modified time.Time
+	bad      int
+	notes    []dataset.Finding
+	raw      *dataset.Table
+
+	shaped  string // the choices that table and profile follow
+	table   *dataset.Table
+	profile *dataset.Profile // with the exact counts that Disclose needs
+}
+
+func (b *dataBook) load(ctx context.Context, path string, tell func(done, total int64)) (*loaded, error) {
+	t, rep, err := datafile.Load(ctx, path, datafile.Options{Progress: tell})
+	if err != nil {
+		return nil, err
+	}
+	if t.Rows() == 0 {
+		return nil, fed.Errorf(fed.Invalid, "Add rows below the header and read it again.", "%s has a header and no rows", rep.File)
+	}
+	if len(t.Columns) < 2 {
+		return nil, fed.Errorf(fed.Invalid, "Separate the columns by comma, semicolon, tab or bar, and read it again.", "%s, line 1: there is one column, so nothing can be learned from it", rep.File)
+	}
+	return &loaded{path: path, size: rep.Size, modified: rep.Modified, bad: rep.BadRows, notes: rep.Findings, raw: t}, nil
+}
+
+// shape is what the table and its profile depend on, apart from the file.
+func (s saved) shape() string { return toJSON([]any{orNone(s.Types), s.Target}) }
+
+// orNone makes a map that JSON left out equal to an empty one.
+func orNone(m map[string]string) map[string]string {
+	if m == nil {
+		return map[string]string{}
+	}
+	return m
+}
+
+// shape derives the table and its profile from the owner's choices.
+func (l *loaded) shape(s saved) error {
+	key := s.shape()
+	if l.shaped == key {
+		return nil
+	}
+	t, err := l.raw, error(nil)
+	for _, name := range sortedKeys(s.Types) {
+		if t.Column(name) == nil {
+			continue
+		}
+		if t, err = t.Retype(name, dataset.Type(s.Types[name])); err != nil {
+			return err
+		}
+	}
+	target := ""
+	if s.Target != nil {
+		target = *s.Target
+	}
+	l.table, l.profile, l.shaped = t, dataset.NewProfile(t, target, nil), key
+	return nil
+}
+
+// maxTables bounds how many tables stay in memory.
+const maxTables = 4
+
+// keep puts a table into the cache in place of an older one of the dataset.
+func (b *dataBook) keep(o *owned, l *loaded) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l.id = o.id
+	b.cache = slices.DeleteFunc(b.cache, func(c *loaded) bool { return c.id == o.id })
+	if b.cache = append(b.cache, l); len(b.cache) > maxTables {
+		b.cache = slices.Delete(b.cache, 0, 1)
+	}
+}
+
+// kept returns the cached table of a dataset when the file is still the same.
+func (b *dataBook) kept(id fed.DatasetID, path string, info os.FileInfo) *loaded {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i, c := range b.cache {
+		if c.id == id && c.path == path && c.size == info.Size() && c.modified.Equal(info.ModTime()) {
+			b.cache = append(slices.Delete(b.cache, i, i+1), c)
+			return c
+		}
+	}
+	return nil
+}
+
+// table returns a dataset's table with its owner's types, reading the file when it
+// is not in memory or has changed. The error is Busy while the first reading goes
+// on, and NotFound when the file has moved.
+func (b *dataBook) table(ctx context.Context, id fed.DatasetID) (*dataset.Table, error) {
+	o, err := b.find(string(id))
+	if err != nil {
+		return nil, err
+	}
+	if s, _ := b.snap(o); s.usable() != nil {
+		return nil, s.usable()
+	}
+	back, err := o.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer back()
+	l, err := b.loaded(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return l.table, nil
+}
+
+// loaded returns the file in memory, shaped; the caller has the dataset's turn.
+func (b *dataBook) loaded(ctx context.Context, o *owned) (*loaded, error) {
+	s, _ := b.snap(o)
+	if err := s.usable(); err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(s.Path)
+	if err != nil {
+		return nil, fed.Errorf(fed.NotFound, "Locate the file on the Data page.", "the file of %s is not where it was", s.Name)
+	}
+	l := b.kept(o.id, s.Path, info)
+	if l == nil {
+		if l, err = b.load(ctx, s.Path, nil); err != nil {
+			return nil, err
+		}
+		b.keep(o, l)
+	}
+	return l, l.shape(s)
+}
