@@ -50,6 +50,7 @@ type DisclosedColumn struct {
 	P99         fed.Number `json:"p99"`
 	Categories  []Cell     `json:"categories"` // few-valued columns and the class balance
 	Histogram   []Cell     `json:"histogram"`  // many-valued numbers
+	Rounding    int        `json:"rounding"`   // counts are multiples of this; 0: none are told
 }
 
 // Cell is a named count, rounded.
@@ -384,6 +385,7 @@ func (r *released) publish(d *Disclosure) {
 	for i, x := range r.cells {
 		cells[i] = Cell{Name: x.name, Count: strconv.Itoa(roundTo(x.n, r.base))}
 	}
+	c.Rounding = r.base
 	if r.many != nil {
 		c.Histogram = cells
 		r.figures(c, d.Floor)
