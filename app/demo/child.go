@@ -18,8 +18,7 @@ import (
 // in-process parties in its place.
 type launcher interface {
 	// start runs the party on p.home and returns when its API file is there.
-	// static are addresses of peers to look for where multicast does not work.
-	start(ctx context.Context, p *party, static []string) error
+	start(ctx context.Context, p *party) error
 	// kill ends the party without warning, as a power cut would.
 	kill(p *party) error
 	// ended returns an error when the party's process has ended by itself.
@@ -42,13 +41,10 @@ const (
 
 // serveArgs are the arguments of one party: its own home, free ports on this
 // computer, discovery over the loopback interface.
-func serveArgs(home, data string, static []string) []string {
+func serveArgs(home, data string) []string {
 	args := []string{"serve", "--home", home, "--listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0", "--loopback"}
 	if data != "" {
 		args = append(args, "--data-root", data)
-	}
-	for _, s := range static {
-		args = append(args, "--static", s)
 	}
 	return args
 }
@@ -75,7 +71,7 @@ func newChildren(keep bool) (*children, error) {
 	return &children{exe: exe, keep: keep, running: map[*party]*child{}}, nil
 }
 
-func (c *children) start(ctx context.Context, p *party, static []string) error {
+func (c *children) start(ctx context.Context, p *party) error {
 	file := filepath.Join(p.home, "api.json")
 	if err := errors.Join(os.MkdirAll(p.home, 0o700), removeOld(file)); err != nil {
 		return fed.Errorf(fed.Permission, "name another folder with --homes", "the home of %s cannot be made: %w", p.name, err)
@@ -85,8 +81,8 @@ func (c *children) start(ctx context.Context, p *party, static []string) error {
 		return fed.Errorf(fed.Permission, "name another folder with --homes", "the messages of %s cannot be kept: %w", p.name, err)
 	}
 	// Not bound to ctx: a cancelled context would kill where stop asks politely.
-	cmd := exec.Command(c.exe, serveArgs(p.home, p.folder, static)...) //nolint:gosec // our own program
-	cmd.Stderr = errs                                                  // stdout would show the token; nobody reads it
+	cmd := exec.Command(c.exe, serveArgs(p.home, p.folder)...) //nolint:gosec // our own program
+	cmd.Stderr = errs                                          // stdout would show the token; nobody reads it
 	own(cmd, c.keep)
 	err = cmd.Start()
 	err = errors.Join(err, errs.Close())

@@ -59,7 +59,7 @@ func newTestChild(t *testing.T, key string) (*children, *party) {
 
 func TestChildStartsAndEndsPolitely(t *testing.T) {
 	c, p := newTestChild(t, "one")
-	if err := c.start(t.Context(), p, nil); err != nil {
+	if err := c.start(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
 	if p.client == nil || p.client.token != "t" || p.pid != c.running[p].cmd.Process.Pid {
@@ -78,7 +78,7 @@ func TestChildStartsAndEndsPolitely(t *testing.T) {
 
 func TestChildIsKilledAndStartsAgain(t *testing.T) {
 	c, p := newTestChild(t, "two")
-	if err := c.start(t.Context(), p, nil); err != nil {
+	if err := c.start(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
 	before := p.pid
@@ -88,7 +88,7 @@ func TestChildIsKilledAndStartsAgain(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(p.home, "polite")); err == nil {
 		t.Error("it had time to say goodbye")
 	}
-	if err := c.start(t.Context(), p, nil); err != nil { // the old API file is still there
+	if err := c.start(t.Context(), p); err != nil { // the old API file is still there
 		t.Fatal(err)
 	}
 	if p.pid == before {
@@ -98,7 +98,7 @@ func TestChildIsKilledAndStartsAgain(t *testing.T) {
 
 func TestChildThatEndsIsTold(t *testing.T) {
 	c, p := newTestChild(t, "broken")
-	err := c.start(t.Context(), p, nil)
+	err := c.start(t.Context(), p)
 	if err == nil || !strings.Contains(err.Error(), "ended at once") || fed.HintOf(err) == "" {
 		t.Errorf("the error is %v", err)
 	}
@@ -129,8 +129,8 @@ func TestTailPrefersTheLog(t *testing.T) {
 }
 
 func TestServeArgs(t *testing.T) {
-	got := strings.Join(serveArgs("/h", "/d", []string{"127.0.0.1:1", "127.0.0.1:2"}), " ")
-	want := "serve --home /h --listen 127.0.0.1:0 --peer-listen 127.0.0.1:0 --loopback --data-root /d --static 127.0.0.1:1 --static 127.0.0.1:2"
+	got := strings.Join(serveArgs("/h", "/d"), " ")
+	want := "serve --home /h --listen 127.0.0.1:0 --peer-listen 127.0.0.1:0 --loopback --data-root /d"
 	if got != want {
 		t.Errorf("the arguments are\n%s, expected\n%s", got, want)
 	}

@@ -70,6 +70,7 @@ type memory struct {
 	Runs     []string
 	Versions []string
 	Ledger   []string
+	Serving  []string
 }
 
 // remember reads a party's memory through the API.
@@ -98,7 +99,7 @@ func remember(ctx context.Context, s *story, p *party) (memory, error) {
 	if err := m.addRecords(ctx, p); err != nil {
 		return memory{}, err
 	}
-	for _, l := range [][]string{m.Peers, m.Datasets, m.Projects, m.Runs, m.Versions, m.Ledger} {
+	for _, l := range [][]string{m.Peers, m.Datasets, m.Projects, m.Runs, m.Versions, m.Ledger, m.Serving} {
 		slices.Sort(l)
 	}
 	return m, nil
@@ -132,6 +133,13 @@ func (m *memory) addRecords(ctx context.Context, p *party) error {
 			m.Versions = append(m.Versions, fmt.Sprintf("%s %d %s %s", v.Model, v.Number, v.ContentID, v.Stage))
 		}
 	}
+	if err != nil {
+		return err
+	}
+	served, err := list[view.Serving](ctx, p.client, "/serving")
+	for _, x := range served {
+		m.Serving = append(m.Serving, fmt.Sprintf("%s %s at %s", x.Model, x.State, x.Address))
+	}
 	return err
 }
 
@@ -145,7 +153,7 @@ func (m memory) missing(now memory) error {
 		had, have []string
 	}{
 		{"paired peers", m.Peers, now.Peers}, {"datasets", m.Datasets, now.Datasets}, {"projects", m.Projects, now.Projects},
-		{"runs", m.Runs, now.Runs}, {"model versions", m.Versions, now.Versions}, {"ledger entries", m.Ledger, now.Ledger},
+		{"runs", m.Runs, now.Runs}, {"model versions", m.Versions, now.Versions}, {"ledger entries", m.Ledger, now.Ledger}, {"served models", m.Serving, now.Serving},
 	} {
 		for _, item := range x.had {
 			if !slices.Contains(x.have, item) {
@@ -170,7 +178,7 @@ func restart(ctx context.Context, s *story) (string, error) {
 	if err := s.procs.kill(p); err != nil {
 		return "", at(p, err)
 	}
-	if err := s.startOne(ctx, p, nil); err != nil {
+	if err := s.startOne(ctx, p); err != nil {
 		return "", err
 	}
 	err = s.await(ctx, p, "everything that it knew before it was killed", func(ctx context.Context) error {
@@ -193,7 +201,7 @@ func restart(ctx context.Context, s *story) (string, error) {
 	if err := s.online(ctx, s.first(), p); err != nil {
 		return "", err
 	}
-	s.report.Restart = fmt.Sprintf("%s was killed and started again: %d runs, %d model versions, %d ledger entries and its record of what it sent are all there.", p.name, len(before.Runs), len(before.Versions), len(before.Ledger))
+	s.report.Restart = fmt.Sprintf("%s was killed and started again: %d runs, %d model versions, %d ledger entries and its record of what it sent are all there; it serves again.", p.name, len(before.Runs), len(before.Versions), len(before.Ledger))
 	return s.report.Restart, nil
 }
 

@@ -16,7 +16,7 @@ import (
 // first start of the app asks a person to.
 func startParties(ctx context.Context, s *story) (string, error) {
 	for _, p := range s.parties {
-		if err := s.startOne(ctx, p, nil); err != nil {
+		if err := s.startOne(ctx, p); err != nil {
 			return "", err
 		}
 	}
@@ -24,8 +24,8 @@ func startParties(ctx context.Context, s *story) (string, error) {
 }
 
 // startOne starts a party, waits until it takes requests and reads who it is.
-func (s *story) startOne(ctx context.Context, p *party, static []string) error {
-	if err := s.procs.start(ctx, p, static); err != nil {
+func (s *story) startOne(ctx context.Context, p *party) error {
+	if err := s.procs.start(ctx, p); err != nil {
 		return at(p, err)
 	}
 	var status view.Status
@@ -57,8 +57,8 @@ func (s *story) startOne(ctx context.Context, p *party, static []string) error {
 const discoverLimit = 15 * time.Second
 
 // discover waits until the first party sees the others by mDNS. Where multicast
-// does not work, it starts the first party again with their addresses as a static
-// list, and says so.
+// does not work, it says so, and the addresses of the others are typed in when
+// pairing; the parties keep them as static peers.
 func discover(ctx context.Context, s *story) (string, error) {
 	limited := *s
 	limited.limit = min(s.limit, discoverLimit)
@@ -77,25 +77,11 @@ func discover(ctx context.Context, s *story) (string, error) {
 	if listErr != nil {
 		return "", at(s.first(), listErr)
 	}
-	if err := s.useStaticPeers(ctx); err != nil {
-		return "", err
-	}
-	s.report.Discovery = "Multicast does not work here, so the peers were given as a static list of addresses."
+	s.report.Discovery = "Multicast does not work here, so the addresses of the peers were typed in; the parties keep them as static peers."
 	if list.Discovery.Sentence != "" {
 		s.report.Discovery += " The party says: " + list.Discovery.Sentence
 	}
 	return s.report.Discovery, nil
-}
-
-func (s *story) useStaticPeers(ctx context.Context) error {
-	var static []string
-	for _, p := range s.others() {
-		static = append(static, nearAddress(p.identity))
-	}
-	if err := s.procs.kill(s.first()); err != nil {
-		return at(s.first(), err)
-	}
-	return s.startOne(ctx, s.first(), static)
 }
 
 // seesOthers returns nil when the first party sees all others by the source.

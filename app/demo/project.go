@@ -147,7 +147,7 @@ func align(ctx context.Context, s *story) (string, error) {
 				return err
 			}
 		}
-		return notYet("state %q: %s", agreed.State, agreed.Sentence)
+		return notYet("state %q: %s%s", agreed.State, agreed.Sentence, faults(agreed))
 	})
 	if err != nil {
 		return "", err
@@ -166,6 +166,16 @@ func align(ctx context.Context, s *story) (string, error) {
 	})
 	s.keepAlignment(agreed, confirmed)
 	return fmt.Sprintf("%d columns became %d inputs; %d matches confirmed; scaled by figures of all four", len(agreed.Columns), len(agreed.Features), confirmed), err
+}
+
+// faults are the errors that an alignment shows.
+func faults(a view.Alignment) (text string) {
+	for _, f := range a.Issues {
+		if f.Severity == "error" {
+			text += "; " + f.Text
+		}
+	}
+	return text
 }
 
 // confirm answers yes to every proposed match.

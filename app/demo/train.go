@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/url"
 	"slices"
+	"strings"
 
 	"synergos.app/desktop/backend/fed"
 	"synergos.app/desktop/backend/node/view"
@@ -248,6 +249,9 @@ func (s *story) countersigned(ctx context.Context) error {
 			if !got.Chain.OK {
 				return wrong(p, "the ledger was changed", "%s", got.Chain.Text)
 			}
+			if e, disputed := dispute(got.Entries); disputed {
+				return wrong(p, "see GET /rewards", "expected the other three to agree with the figures; %s says: %s", e.By, e.Text)
+			}
 			for _, d := range s.runs {
 				by := signers(got.Entries, d.Run.ID, "countersign")
 				delete(by, d.Run.Coordinator)
@@ -258,6 +262,17 @@ func (s *story) countersigned(ctx context.Context) error {
 			return nil
 		})
 	})
+}
+
+// dispute finds a countersignature of a party that came to other figures.
+func dispute(entries []view.LedgerEntry) (view.LedgerEntry, bool) {
+	i := slices.IndexFunc(entries, func(e view.LedgerEntry) bool {
+		return e.Kind == "countersign" && strings.HasPrefix(e.Text, "Disputed")
+	})
+	if i < 0 {
+		return view.LedgerEntry{}, false
+	}
+	return entries[i], true
 }
 
 // signers are the names of the parties that signed an entry of the kind.
@@ -318,7 +333,7 @@ func compare(ctx context.Context, s *story) (string, error) {
 	if err != nil {
 		return "", at(a, err)
 	}
-	if len(got.Runs) != len(s.runs) || !slices.ContainsFunc(got.Differs, func(r view.ComparisonRow) bool { return r.Key == "mu" }) || len(got.Metrics) == 0 {
+	if len(got.Runs) != len(s.runs) || !slices.ContainsFunc(got.Differs, func(r view.ComparisonRow) bool { return r.Key == "strategy.mu" }) || len(got.Metrics) == 0 {
 		return "", wrong(a, "see GET /comparison", "expected %d runs that differ in mu, with their figures; there are %d runs and %d settings that differ", len(s.runs), len(got.Runs), len(got.Differs))
 	}
 	best := s.runs[s.best].Run

@@ -40,7 +40,6 @@ type world struct {
 	versions   []view.ModelVersion
 	stages     []view.StageRequest
 	killed     []string
-	ports      []string // static peers of the last start
 }
 
 type fakePairing struct {
@@ -70,7 +69,7 @@ func newWorld(lie string) *world {
 
 // world as the demo's launcher.
 
-func (w *world) start(_ context.Context, p *party, static []string) error {
+func (w *world) start(_ context.Context, p *party) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	n := w.nodes[p.home]
@@ -78,7 +77,6 @@ func (w *world) start(_ context.Context, p *party, static []string) error {
 		n = &fakeNode{w: w, index: len(w.order), home: p.home}
 		w.nodes[p.home], w.order = n, append(w.order, n)
 	}
-	w.ports = static
 	n.server = httptest.NewUnstartedServer(nil)
 	token := api.NewToken()
 	handler := api.New(api.Options{Screens: api.Screens(n), Guard: api.LoopbackGuard(token, n.server.Listener.Addr().String(), "http"), Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
@@ -536,11 +534,19 @@ func (n *fakeNode) Rewards(context.Context, string) (view.Rewards, error) {
 		out.Runs = append(out.Runs, n.contribution(id))
 		for j, o := range n.w.order {
 			if j != 2 && (n.w.lie != "unsigned" || j != 1) {
-				out.Entries = append(out.Entries, view.LedgerEntry{RunID: id, Kind: "countersign", By: o.name, Verified: true, Hash: fmt.Sprint(id, j)})
+				out.Entries = append(out.Entries, view.LedgerEntry{RunID: id, Kind: "countersign", By: o.name, Verified: true, Hash: fmt.Sprint(id, j), Text: n.verdict()})
 			}
 		}
 	}
 	return out, nil
+}
+
+// verdict is the text of a countersignature.
+func (n *fakeNode) verdict() string {
+	if n.lies("disputed") {
+		return "Disputed: a figure does not follow"
+	}
+	return "Countersigned: recomputed and equal"
 }
 
 func (n *fakeNode) VerifyLedger(context.Context, string) ([]view.Check, error) {
@@ -555,7 +561,7 @@ func (n *fakeNode) AcknowledgeReward(_ context.Context, run string) (view.Reward
 
 func (n *fakeNode) Compare(_ context.Context, runs []string) (view.Comparison, error) {
 	defer n.lock()()
-	out := view.Comparison{Differs: []view.ComparisonRow{{Key: "mu", Values: []string{"0", "0.1"}}}, Metrics: []view.ComparisonRow{{Key: "auc"}}}
+	out := view.Comparison{Differs: []view.ComparisonRow{{Key: "strategy.mu", Values: []string{"0", "0.1"}}}, Metrics: []view.ComparisonRow{{Key: "auc"}}}
 	for range runs {
 		out.Runs = append(out.Runs, view.Run{})
 	}
@@ -653,6 +659,11 @@ func (n *fakeNode) servingView() view.Serving {
 func (n *fakeNode) Serving(context.Context, string) (view.Serving, error) {
 	defer n.lock()()
 	return n.servingView(), nil
+}
+
+func (n *fakeNode) ServingList(ctx context.Context) ([]view.Serving, error) {
+	s, err := n.Serving(ctx, modelName)
+	return []view.Serving{s}, err
 }
 
 func (n *fakeNode) NewServingToken(context.Context, string) (view.Serving, error) {
