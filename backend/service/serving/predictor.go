@@ -1,82 +1,252 @@
 package serving
 
 import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/gowebpki/jcs"
+
 	"synergos.app/desktop/backend/fed"
+	"synergos.app/desktop/backend/learning/model"
+	"synergos.app/desktop/backend/learning/tensor"
 )
 
-// Kinds of raw columns.
+// The files that a prediction needs.
 const (
-	Number   = "number"
-	Category = "category"
+	fileManifest = "manifest.json"
+	fileParams   = "model.safetensors"
+	fileSpec     = "spec.json"
+	filePipeline = "pipeline.json"
+	fileLabels   = "labels.json"
+	fileExamples = "examples.json"
 )
 
-// Field is a raw column that a prediction takes.
-type Field struct {
-	Name     string     `json:"name"`
-	Kind     string     `json:"kind"`             // number | category
-	Values   []string   `json:"values,omitempty"` // of a category, canonical
-	Low      fed.Number `json:"low"`              // published range; outside is warned about
-	High     fed.Number `json:"high"`
-	Typical  string     `json:"typical"`
-	Required bool       `json:"required"` // a missing value is refused
-	Unit     string     `json:"unit,omitempty"`
-}
+// format is the layout of a folder that this program reads.
+const format = 1
 
-// Pipeline is the preparation inside a version: it encodes one raw row. Values
-// of row are float64 for number columns and string for categories; a missing
-// value is absent or nil. Encode must be deterministic and safe for concurrent
-// use; what it returns is not kept by it.
-type Pipeline interface {
-	Encode(row map[string]any) (x []float32, warnings []string, err error)
-	Fields() []Field
-	Classes() []string // nil for a regression, or when it does not say
-}
+// selfTestTolerance is how far an example may be off, relative to the larger of 1
+// and its expected output.
+const selfTestTolerance = 1e-6
 
-// Decode reads pipeline.json.
-type Decode func(raw []byte) (Pipeline, error)
-
-// Files are a version folder: bytes by path.
-type Files map[string][]byte
-
-// Info is what a loaded version says of itself.
-type Info struct {
-	Model     string
-	ContentID string
-	Task      string
-	Family    string
-	Classes   []string
-	Positive  string  // of two classes
-	Threshold float64 // of the positive class; NaN unless there are two classes
-	Fields    []Field
-	Params    int   // numbers
-	Bytes     int64 // memory held, about
-	Examples  int   // of the self-test
-}
+// chunk is how many rows pass through a model at once.
+const chunk = 256
 
 // Predictor answers rows with one version, from its files alone. It is immutable
 // and safe for concurrent use.
-type Predictor struct{}
+type Predictor struct {
+	info   Info
+	target string
+	model  *model.Model
+	params tensor.Params
+	pipe   Pipeline
+	fields map[string]*column
+	order  []*column
+}
+
+type manifest struct {
+	Format int    `json:"format"`
+	Model  string `json:"model"`
+	Family string `json:"family"`
+	Files  []struct {
+		Path   string     `json:"path"`
+		SHA256 fed.Digest `json:"sha256"`
+		Bytes  int64      `json:"bytes"`
+	} `json:"files"`
+}
+
+type spec struct {
+	Format   int           `json:"format"`
+	Task     string        `json:"task"`
+	Model    fed.ModelSpec `json:"model"`
+	Features int           `json:"features"`
+	Classes  int           `json:"classes"`
+}
+
+type labels struct {
+	Target    string     `json:"target"`
+	Classes   []string   `json:"classes"`
+	Positive  string     `json:"positive"`
+	Threshold fed.Number `json:"threshold"`
+}
+
+type examples struct {
+	Rows    []map[string]any `json:"rows"`
+	Outputs [][]float64      `json:"outputs"`
+}
 
 // Load opens a version folder: every digest of the manifest, the specification,
 // the params, the preparation and the labels are checked and the self-test is
 // run. A folder that does not verify is of kind Corrupt, one that this program is
 // too old for Incompatible.
-func Load(files Files, decode Decode) (*Predictor, error) { panic("todo") }
+func Load(files Files, decode Decode) (*Predictor, error) {
+	m, err := checkFolder(files)
+	if err != nil {
+		return nil, err
+	}
+	p, err := open(files, decode)
+	if err != nil {
+		return nil, err
+	}
+	p.info.Model, p.info.Family = m.Model, m.Family
+	p.info.ContentID = "sha256:" + string(fed.DigestOf(files[fileManifest]))
+	if err := p.selfTest(files[fileExamples]); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func corrupt(formatText string, args ...any) error {
+	return fed.Errorf(fed.Corrupt, "Verify the version, or fetch it again from another party.", formatText, args...)
+}
+
+// checkFolder compares the files with the manifest, which must be canonical JSON:
+// its digest is the content id.
+func checkFolder(files Files) (manifest, error) {
+	var m manifest
+	raw := files[fileManifest]
+	if err := json.Unmarshal(raw, &m); err != nil {
+		return m, corrupt("the manifest of the version cannot be read: %w", err)
+	}
+	if same, err := jcs.Transform(raw); err != nil || string(same) != string(raw) {
+		return m, corrupt("the manifest of the version is not in its canonical form")
+	}
+	if m.Format != format {
+		return m, fed.Errorf(fed.Incompatible, "Update this program.", "the version has the format %d, this program reads %d", m.Format, format)
+	}
+	listed := map[string]bool{}
+	for _, f := range m.Files {
+		got, ok := files[f.Path]
+		if !ok {
+			return m, corrupt("the file %.80q of the version is missing", f.Path)
+		}
+		if int64(len(got)) != f.Bytes || fed.DigestOf(got) != f.SHA256 {
+			return m, corrupt("the file %.80q of the version was changed", f.Path)
+		}
+		listed[f.Path] = true
+	}
+	for _, path := range []string{fileParams, fileSpec, filePipeline, fileLabels, fileExamples} {
+		if !listed[path] {
+			return m, corrupt("the manifest of the version does not name %s", path)
+		}
+	}
+	return m, nil
+}
+
+// open builds the function of a folder, which need not have a manifest.
+func open(files Files, decode Decode) (*Predictor, error) {
+	var (
+		s spec
+		l labels
+	)
+	if err := json.Unmarshal(files[fileSpec], &s); err != nil {
+		return nil, corrupt("the specification of the version cannot be read: %w", err)
+	}
+	if s.Format != format {
+		return nil, fed.Errorf(fed.Incompatible, "Update this program.", "the version's specification has the format %d, this program reads %d", s.Format, format)
+	}
+	if err := json.Unmarshal(files[fileLabels], &l); err != nil {
+		return nil, corrupt("the labels of the version cannot be read: %w", err)
+	}
+	params, _, err := tensor.DecodeSafetensors(files[fileParams])
+	if err != nil {
+		return nil, fmt.Errorf("params of the version: %w", err)
+	}
+	m, err := model.New(s.Model, s.Task, s.Features, s.Classes)
+	if err != nil {
+		return nil, fmt.Errorf("specification of the version: %w", err)
+	}
+	if err := m.Check(params); err != nil {
+		return nil, fmt.Errorf("params of the version: %w", err)
+	}
+	if !params.Finite() {
+		return nil, corrupt("the params of the version hold numbers that are not finite")
+	}
+	pipe, err := decode(files[filePipeline])
+	if err != nil {
+		return nil, fmt.Errorf("preparation of the version: %w", err)
+	}
+	p := &Predictor{model: m, params: params, pipe: pipe, target: l.Target}
+	p.info = Info{Task: s.Task, Classes: l.Classes, Positive: l.Positive, Threshold: float64(l.Threshold), Params: params.Len(), Bytes: 4 * int64(params.Len())}
+	if err := p.setLabels(); err != nil {
+		return nil, err
+	}
+	return p, p.setFields()
+}
+
+func (p *Predictor) setLabels() error {
+	i := &p.info
+	if len(i.Classes) != p.model.Classes() {
+		return corrupt("the version has %d class names for %d classes", len(i.Classes), p.model.Classes())
+	}
+	if c := p.pipe.Classes(); c != nil && strings.Join(c, "\x00") != strings.Join(i.Classes, "\x00") {
+		return corrupt("the classes of the version's labels are not those of its preparation")
+	}
+	if len(i.Classes) != 2 {
+		i.Positive, i.Threshold = "", math.NaN()
+		return nil
+	}
+	if !(i.Threshold >= 0 && i.Threshold <= 1) || i.Positive != i.Classes[1] {
+		return corrupt("the version's threshold or positive class is impossible")
+	}
+	return nil
+}
+
+func (p *Predictor) setFields() error {
+	p.info.Fields = p.pipe.Fields()
+	p.fields = make(map[string]*column, len(p.info.Fields))
+	for _, f := range p.info.Fields {
+		if f.Kind != Number && f.Kind != Category || p.fields[f.Name] != nil {
+			return corrupt("the version's column %.80q is of an unknown kind or stands twice", f.Name)
+		}
+		c := newColumn(f)
+		p.fields[f.Name] = c
+		p.order = append(p.order, c)
+	}
+	if len(p.order) == 0 {
+		return corrupt("the version has no columns")
+	}
+	return nil
+}
+
+// selfTest answers the examples and compares.
+func (p *Predictor) selfTest(raw []byte) error {
+	var e examples
+	if err := json.Unmarshal(raw, &e); err != nil {
+		return corrupt("the example rows of the version cannot be read: %w", err)
+	}
+	if len(e.Rows) == 0 || len(e.Rows) > 1000 || len(e.Rows) != len(e.Outputs) {
+		return corrupt("the version has no example rows with outputs, or too many")
+	}
+	got, err := p.outputs(e.Rows)
+	if err != nil {
+		return corrupt("self-test of the version: %w", err)
+	}
+	for i, want := range e.Outputs {
+		if !near(got[i], want) {
+			return corrupt("self-test of the version: example row %d is not answered as when it was made", i+1)
+		}
+	}
+	p.info.Examples = len(e.Rows)
+	return nil
+}
+
+func near(got, want []float64) bool {
+	if len(got) != len(want) {
+		return false
+	}
+	for i := range want {
+		if !(math.Abs(got[i]-want[i]) <= selfTestTolerance*math.Max(1, math.Abs(want[i]))) {
+			return false
+		}
+	}
+	return true
+}
 
 // Info describes the version.
-func (p *Predictor) Info() Info { panic("todo") }
-
-// Mode is what happens to a value that a column does not take.
-type Mode string
-
-// The modes. Reject refuses the request; Warn takes an unknown category as
-// unseen and anything else as missing, with a warning; Coerce first tries to read
-// texts as numbers and numbers as categories.
-const (
-	Reject Mode = "reject"
-	Warn   Mode = "warn"
-	Coerce Mode = "coerce"
-)
+func (p *Predictor) Info() Info { return p.info }
 
 // Result is one answered row.
 type Result struct {
@@ -87,33 +257,137 @@ type Result struct {
 }
 
 // Predict answers rows. Values may be float64, json.Number, string, bool, nil or
-// integers. Unknown columns are ignored with a warning, a label column silently.
-// Rows that are refused make an *InputError.
-func (p *Predictor) Predict(rows []map[string]any, mode Mode) ([]Result, error) { panic("todo") }
+// integers; an absent value and NaN are missing. Unknown columns are ignored with
+// a warning, a label column silently. Rows that are refused make an *InputError.
+func (p *Predictor) Predict(ctx context.Context, rows []map[string]any, mode Mode) ([]Result, error) {
+	x := make([]float32, 0, len(rows)*p.model.Features())
+	out := make([]Result, len(rows))
+	var refused InputError
+	for i, row := range rows {
+		if i%chunk == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		r := p.encode(row, mode)
+		for _, f := range r.refused {
+			f.Row = i
+			refused.add(f)
+		}
+		x, out[i].Warnings = append(x, r.x...), r.warnings
+	}
+	if len(refused.Fields) > 0 {
+		return nil, &refused
+	}
+	if err := p.answer(ctx, x, out); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// encoded is one row ready for the model, or why it is refused.
+type encoded struct {
+	x        []float32
+	warnings []string
+	refused  []FieldError
+}
+
+func (p *Predictor) encode(row map[string]any, mode Mode) encoded {
+	clean, warnings, refused := p.admit(row, mode)
+	if len(refused) > 0 {
+		return encoded{refused: refused}
+	}
+	x, more, err := p.pipe.Encode(clean)
+	if err == nil && (len(x) != p.model.Features() || !finite(x)) {
+		err = fmt.Errorf("the row cannot be prepared for the model")
+	}
+	if err != nil {
+		return encoded{refused: []FieldError{{Reason: err.Error(), class: "type"}}}
+	}
+	return encoded{x: x, warnings: append(warnings, more...)}
+}
+
+func finite(x []float32) bool {
+	for _, v := range x {
+		if v-v != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// answer fills out [n] from x [n, d]. The arithmetic of a row does not depend on
+// the rows beside it.
+func (p *Predictor) answer(ctx context.Context, x []float32, out []Result) error {
+	d, k := p.model.Features(), max(1, p.model.Classes())
+	for from := 0; from < len(out); from += chunk {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n := min(chunk, len(out)-from)
+		y := p.model.Predict(p.params, x[from*d:(from+n)*d], n)
+		for i := range n {
+			if !p.finish(y[i*k:(i+1)*k], &out[from+i]) {
+				return &InputError{Fields: []FieldError{{Row: from + i, Reason: "the values are too extreme: the model's answer is not a finite number", class: "range"}}}
+			}
+		}
+	}
+	return nil
+}
+
+// finish makes the result of a row from its probabilities [classes] or value [1];
+// false when they are not finite.
+func (p *Predictor) finish(y []float32, r *Result) bool {
+	if r.Warnings == nil {
+		r.Warnings = []string{}
+	}
+	if p.info.Task == fed.TaskRegress {
+		r.Value = float64(y[0])
+		return finite(y)
+	}
+	r.Value, r.Probability = math.NaN(), y
+	best := 0
+	for i, v := range r.Probability {
+		if v > r.Probability[best] {
+			best = i
+		}
+	}
+	if len(r.Probability) == 2 {
+		best = 0
+		if float64(r.Probability[1]) > p.info.Threshold {
+			best = 1
+		}
+	}
+	r.Label = p.info.Classes[best]
+	return finite(r.Probability)
+}
+
+// outputs returns class probabilities or the value of each row.
+func (p *Predictor) outputs(rows []map[string]any) ([][]float64, error) {
+	res, err := p.Predict(context.Background(), rows, Warn)
+	if err != nil {
+		return nil, err
+	}
+	out := make([][]float64, len(res))
+	for i, r := range res {
+		if p.info.Task == fed.TaskRegress {
+			out[i] = []float64{r.Value}
+			continue
+		}
+		for _, v := range r.Probability {
+			out[i] = append(out[i], float64(v))
+		}
+	}
+	return out, nil
+}
 
 // Score returns the outputs of rows from version files that may lack a manifest
 // and examples: class probabilities, or the value. It is what a registry needs to
 // make and to check the examples.
 func Score(decode Decode) func(files map[string][]byte, rows []map[string]any) ([][]float64, error) {
-	panic("todo")
+	return func(files map[string][]byte, rows []map[string]any) ([][]float64, error) {
+		p, err := open(files, decode)
+		if err != nil {
+			return nil, err
+		}
+		return p.outputs(rows)
+	}
 }
-
-// FieldError is one refused value. It never holds the value itself.
-type FieldError struct {
-	Row    int    `json:"row"` // from 0
-	Column string `json:"column"`
-	Reason string `json:"reason"` // the class of the value and what is allowed
-}
-
-// InputError says which values were refused. It unwraps to an error of kind
-// Invalid.
-type InputError struct {
-	Fields []FieldError // at most 100
-	More   int          // refused values beyond them
-}
-
-// Error implements error.
-func (e *InputError) Error() string { panic("todo") }
-
-// Unwrap returns the sentence with its kind.
-func (e *InputError) Unwrap() error { panic("todo") }

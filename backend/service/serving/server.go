@@ -10,143 +10,357 @@ package serving
 
 import (
 	"context"
-	"crypto/tls"
-	"io"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"net"
 	"net/http"
-	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"synergos.app/desktop/backend/fed"
 )
 
-// Limits of one listener.
-type Limits struct {
-	Body        int64         // bytes of a request, after decompression
-	Rows        int           // per request
-	Inputs      int           // tensors per request
-	Connections int           // open at once
-	Running     int           // inferences at once
-	Queue       int           // waiting for one; more get 429
-	Timeout     time.Duration // of a request
-}
-
 // DefaultLimits returns 16 MiB, 10,000 rows, 4,096 inputs, 64 connections, one
 // inference per processor, a queue of 256 and 30 s.
-func DefaultLimits() Limits { panic("todo") }
-
-// Config is the switch of one model.
-type Config struct {
-	Model string
-	Port  int // 0: any free one
-	// TokenHash is the hash that NewToken returned. "" asks for no token, which is
-	// allowed only when Exposed is off.
-	TokenHash string
-	Mode      Mode     // "": Reject
-	Hosts     []string // more names for the Host header, without port
-	Origins   []string // of pages that may call
-	// Exposed binds all addresses instead of 127.0.0.1; it needs TLS and a token.
-	// Allow are the callers' addresses then; empty: all.
-	Exposed bool
-	TLS     *tls.Config
-	Allow   []netip.Prefix
-	Limits  Limits // zero: DefaultLimits
-	// Allowed is asked when a version is loaded and before an answer, at most once a
-	// minute: an error of kind Permission stops serving with its reason.
-	Allowed func() error
-	Product string           // product version, for GET /v2; "" : "dev"
-	Decode  Decode           // of pipeline.json
-	Now     func() time.Time // nil: time.Now
+func DefaultLimits() Limits {
+	return Limits{Body: 16 << 20, Rows: 10_000, Inputs: 4096, Connections: 64, Running: runtime.GOMAXPROCS(0), Queue: 256, Timeout: 30 * time.Second}
 }
 
-// Version is what a server is switched to.
-type Version struct {
-	Number int
-	Stage  string
-	Files  Files
-}
-
-// The states of a server.
+// maxHeader bounds the headers of a request, in bytes; headerTimeout how long
+// they may take.
 const (
-	StateOff     = "off"
-	StateLoading = "loading"
-	StateWarming = "warming"
-	StateOn      = "on"
-	StateError   = "error"
+	maxHeader     = 16 << 10
+	headerTimeout = 5 * time.Second
+	idleTimeout   = 2 * time.Minute
 )
 
-// Status is what the serve screen shows.
-type Status struct {
-	State     string
-	Problem   error // of the last failed start or switch; nil: none
-	Number    int
-	Stage     string
-	ContentID string
-	Address   string // http://127.0.0.1:port, "" when off
-	Port      int
-	Exposed   bool
-	Info      Info // of the served version
-	Requests  int64
-	Failures  int64
-	Rows      int64
-	P50Ms     fed.Number // of the last 1,024 inference requests; NaN: none yet
-	P95Ms     fed.Number
-	Recent    []RequestLog // newest first, at most 200
+// allowedFor is how long an answer of Config.Allowed holds.
+const allowedFor = time.Minute
+
+// served is a version in service; requests keep the one they began with.
+type served struct {
+	p       *Predictor
+	version Version // without files
 }
 
-// RequestLog is one served request, without any payload.
-type RequestLog struct {
-	At     time.Time
-	ID     string
-	Path   string // the route, never the query
-	Number int    // of the version that answered
-	Rows   int
-	Status int
-	Ms     float64
-}
+// Server serves one model. It is safe for concurrent use.
+type Server struct {
+	cfg     Config
+	stats   *stats
+	current atomic.Pointer[served]
+	slots   chan struct{}
+	waiting atomic.Int64
 
-// Server serves one model.
-type Server struct{}
+	switching sync.Mutex // one start, switch or stop at a time
+
+	mu        sync.Mutex // guards what follows
+	hash      string
+	state     string
+	problem   error
+	bound     int // port in use, 0: none
+	last      int // port of the last start
+	http      *http.Server
+	ended     chan struct{}
+	asked     time.Time // when Allowed was asked last
+	permitted error
+}
 
 // New returns a server that is off. A configuration that would open the machine
 // is of kind Permission, another impossible one Invalid.
-func New(cfg Config) (*Server, error) { panic("todo") }
+func New(cfg Config) (*Server, error) {
+	if cfg.Limits == (Limits{}) {
+		cfg.Limits = DefaultLimits()
+	}
+	if cfg.Mode == "" {
+		cfg.Mode = Reject
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Product == "" {
+		cfg.Product = "dev"
+	}
+	if err := checkConfig(cfg); err != nil {
+		return nil, err
+	}
+	return &Server{cfg: cfg, stats: newStats(), slots: make(chan struct{}, max(1, cfg.Limits.Running)), hash: cfg.TokenHash, state: StateOff}, nil
+}
 
-// Start loads v and opens the listener. A taken port is of kind Busy and its hint
+// Start opens the listener and loads v. A taken port is of kind Busy and its hint
 // names the next free one, which is also in [*PortError]. A server may be started
-// again after Stop.
-func (s *Server) Start(ctx context.Context, v Version) error { panic("todo") }
+// again after Stop, on the port that it had.
+func (s *Server) Start(ctx context.Context, v Version) error {
+	s.switching.Lock()
+	defer s.switching.Unlock()
+	if s.port() != 0 {
+		return fed.Errorf(fed.Exists, "", "the model is being served already")
+	}
+	s.set(StateLoading, nil)
+	err := s.listen()
+	if err == nil {
+		if err = s.swap(ctx, v); err != nil {
+			err = errors.Join(err, s.close(ctx))
+			s.current.Store(nil)
+		}
+	}
+	if err != nil {
+		s.set(StateError, err)
+		return err
+	}
+	s.set(StateOn, nil)
+	return nil
+}
 
-// Switch loads v beside the served version, tests and warms it, and swaps.
-// Requests in flight end on the version they began with. When anything fails the
-// old version goes on and the error is also in Status.
-func (s *Server) Switch(ctx context.Context, v Version) error { panic("todo") }
+// listen binds the port and starts to answer.
+func (s *Server) listen() error {
+	port := s.cfg.Port
+	s.mu.Lock()
+	if port == 0 {
+		port = s.last
+	}
+	s.mu.Unlock()
+	l, err := net.Listen("tcp", s.address(port))
+	if err != nil && s.cfg.Port == 0 && port != 0 {
+		l, err = net.Listen("tcp", s.address(0))
+	}
+	if err != nil {
+		return s.taken(port, err)
+	}
+	srv := &http.Server{
+		Handler: s, ReadHeaderTimeout: headerTimeout, ReadTimeout: s.cfg.Limits.Timeout, WriteTimeout: 2 * s.cfg.Limits.Timeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: maxHeader, TLSConfig: s.cfg.TLS, ErrorLog: quiet(),
+	}
+	ended := make(chan struct{})
+	s.mu.Lock()
+	s.bound = l.Addr().(*net.TCPAddr).Port
+	s.last, s.http, s.ended = s.bound, srv, ended
+	s.mu.Unlock()
+	l = limit(l, s.cfg.Limits.Connections)
+	go func() {
+		defer close(ended)
+		if s.cfg.TLS != nil {
+			_ = srv.ServeTLS(l, "", "")
+			return
+		}
+		_ = srv.Serve(l)
+	}()
+	return nil
+}
 
-// Stop closes the listener and waits for requests in flight until ctx ends.
-func (s *Server) Stop(ctx context.Context) error { panic("todo") }
+func (s *Server) address(port int) string {
+	host := "127.0.0.1"
+	if s.cfg.Exposed {
+		host = ""
+	}
+	return net.JoinHostPort(host, fmt.Sprint(port))
+}
 
-// Status returns the state and counters.
-func (s *Server) Status() Status { panic("todo") }
-
-// SetTokenHash replaces the token from the next request on. "" is refused when
-// exposed.
-func (s *Server) SetTokenHash(hash string) error { panic("todo") }
-
-// Handler returns the guarded handler of the listener, for tests.
-func (s *Server) Handler() http.Handler { panic("todo") }
-
-// Predictor returns the served version, or nil.
-func (s *Server) Predictor() *Predictor { panic("todo") }
-
-// PortError says that a port is taken and which one is free.
+// PortError says that a port is taken and which one is free; Free is 0 when none
+// of the next hundred is.
 type PortError struct{ Port, Free int }
 
 // Error implements error.
-func (e *PortError) Error() string { panic("todo") }
+func (e *PortError) Error() string { return fmt.Sprintf("port %d is in use", e.Port) }
 
-// NewToken makes a token from random (nil: the system's): the text, shown once;
-// its hash, to be stored; and a hint of four characters to recognise it by.
-func NewToken(random io.Reader) (token, hash, hint string, err error) { panic("todo") }
+func (s *Server) taken(port int, cause error) error {
+	e := &PortError{Port: port}
+	for p := port + 1; p <= port+100 && p <= 65535; p++ {
+		if l, err := net.Listen("tcp", s.address(p)); err == nil {
+			_ = l.Close()
+			e.Free = p
+			break
+		}
+	}
+	hint := "Choose another port."
+	if e.Free != 0 {
+		hint = fmt.Sprintf("Use port %d, which is free.", e.Free)
+	}
+	return &fed.Error{Kind: fed.Busy, Text: e.Error(), Hint: hint, Cause: errors.Join(e, cause)}
+}
 
-// Snippets returns calls of the server for curl and Python with a sample row. The
-// token stands as $TOKEN.
-func Snippets(s Status) (curl, python string) { panic("todo") }
+// Switch loads v beside the served version, tests and warms it, and swaps.
+// Requests in flight end on the version they began with, which is freed after
+// the last of them. When anything fails the old version goes on and the error is
+// also in Status.
+func (s *Server) Switch(ctx context.Context, v Version) error {
+	s.switching.Lock()
+	defer s.switching.Unlock()
+	if s.port() == 0 {
+		return fed.Errorf(fed.Unavailable, "Switch serving on first.", "the model is not being served")
+	}
+	err := s.swap(ctx, v)
+	s.set(StateOn, err)
+	return err
+}
+
+// swap loads, tests and puts a version in place.
+func (s *Server) swap(ctx context.Context, v Version) error {
+	if err := s.permit(); err != nil {
+		return err
+	}
+	if s.current.Load() == nil {
+		s.set(StateLoading, nil)
+	}
+	p, err := Load(v.Files, s.cfg.Decode) // the self-test warms it, too
+	if err != nil {
+		return fmt.Errorf("load version %d: %w", v.Number, err)
+	}
+	if p.info.Model != s.cfg.Model {
+		return fed.Errorf(fed.Invalid, "", "the version is one of another model")
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	v.Files = nil
+	s.current.Store(&served{p: p, version: v})
+	return nil
+}
+
+// Stop closes the listener and waits for requests in flight until ctx ends; those
+// that are left then are cut off.
+func (s *Server) Stop(ctx context.Context) error {
+	s.switching.Lock()
+	defer s.switching.Unlock()
+	err := s.close(ctx)
+	s.current.Store(nil)
+	s.set(StateOff, nil)
+	return err
+}
+
+func (s *Server) close(ctx context.Context) error {
+	s.mu.Lock()
+	srv, ended := s.http, s.ended
+	s.mu.Unlock()
+	if srv == nil {
+		return nil
+	}
+	err := srv.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(fmt.Errorf("stop serving: %w", err), srv.Close())
+	}
+	<-ended
+	s.mu.Lock()
+	s.bound, s.http, s.ended = 0, nil, nil
+	s.mu.Unlock()
+	return err
+}
+
+func (s *Server) set(state string, problem error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state, s.problem = state, problem
+}
+
+func (s *Server) port() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.bound
+}
+
+func (s *Server) tokenHash() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hash
+}
+
+// SetTokenHash replaces the token from the next request on. "" is refused when
+// exposed.
+func (s *Server) SetTokenHash(hash string) error {
+	cfg := s.cfg
+	cfg.TokenHash = hash
+	if err := checkConfig(cfg); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hash = hash
+	return nil
+}
+
+// Status returns the state and counters.
+func (s *Server) Status() Status {
+	s.mu.Lock()
+	st := Status{State: s.state, Problem: s.problem, Port: s.last, Exposed: s.cfg.Exposed}
+	if s.bound != 0 {
+		scheme := "http"
+		if s.cfg.TLS != nil {
+			scheme = "https"
+		}
+		st.Address = fmt.Sprintf("%s://127.0.0.1:%d", scheme, s.bound)
+	}
+	if st.Port == 0 {
+		st.Port = s.cfg.Port
+	}
+	s.mu.Unlock()
+	st.Info.Threshold = math.NaN()
+	if v := s.current.Load(); v != nil {
+		st.Number, st.Stage, st.ContentID, st.Info = v.version.Number, v.version.Stage, v.p.info.ContentID, v.p.info
+	}
+	s.stats.fill(&st)
+	return st
+}
+
+// Handler returns the guarded handler of the listener.
+func (s *Server) Handler() http.Handler { return s }
+
+// Predictor returns the served version, or nil.
+func (s *Server) Predictor() *Predictor {
+	if v := s.current.Load(); v != nil {
+		return v.p
+	}
+	return nil
+}
+
+// allowed asks whether the agreement still covers serving, at most once a minute.
+func (s *Server) allowed() error {
+	s.mu.Lock()
+	fresh := !s.asked.IsZero() && s.cfg.Now().Sub(s.asked) < allowedFor
+	err := s.permitted
+	s.mu.Unlock()
+	if fresh {
+		return err
+	}
+	return s.permit()
+}
+
+func (s *Server) permit() error {
+	if s.cfg.Allowed == nil {
+		return nil
+	}
+	err := s.cfg.Allowed()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked, s.permitted = s.cfg.Now(), err
+	return err
+}
+
+// enter waits for a place among the running inferences.
+func (s *Server) enter(ctx context.Context) (release func(), err error) {
+	release = func() { <-s.slots }
+	select {
+	case s.slots <- struct{}{}:
+		return release, nil
+	default:
+	}
+	defer s.waiting.Add(-1)
+	if s.waiting.Add(1) > int64(s.cfg.Limits.Queue) {
+		return nil, &httpError{status: http.StatusTooManyRequests, text: "too many requests are waiting", retry: true}
+	}
+	select {
+	case s.slots <- struct{}{}:
+		return release, nil
+	case <-ctx.Done():
+		return nil, refuse(http.StatusGatewayTimeout, "the request waited too long")
+	}
+}
+
+func newID() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
