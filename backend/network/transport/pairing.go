@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"synergos.app/desktop/backend/fed"
@@ -77,6 +78,7 @@ type Pairing struct {
 	invite fed.Digest
 	decide chan bool
 	done   chan struct{}
+	last   atomic.Bool // this side spoke last, so the other one closes first
 
 	mu   sync.Mutex // guards what follows
 	view PairingView

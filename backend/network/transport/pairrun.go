@@ -154,7 +154,10 @@ func (p *Pairing) run(play func() error) {
 	}
 	p.change(func(v *PairingView) { v.State, v.Err = state, err })
 	close(p.done)
-	p.link.linger()
+	if p.last.Load() {
+		p.link.linger()
+	}
+	p.link.close()
 }
 
 // goodbye is how long the other side has to close first.
@@ -310,6 +313,7 @@ func (p *Pairing) hearConfirm() error {
 // hear returns the next message of the other side; its refusal is an error.
 func (p *Pairing) hear(wait time.Duration) (wire.Message, error) {
 	e, err := p.link.read(wait)
+	p.last.Store(false)
 	if err != nil {
 		if reason := reasonOf(err); reason == Oversized || reason == Malformed {
 			p.h.refuse(PairMalformed, Session{Device: p.device}, err.Error())
@@ -323,5 +327,6 @@ func (p *Pairing) hear(wait time.Duration) (wire.Message, error) {
 }
 
 func (p *Pairing) say(m wire.Message) error {
+	p.last.Store(true)
 	return p.link.say(p.h.ctx, wire.Envelope{Msg: m}, "")
 }

@@ -14,10 +14,16 @@ import (
 type Ledger struct {
 	mu     sync.Mutex
 	frames []transport.Frame
+	known  map[line]bool
 	// Refuse, if set, decides which frames get no line.
 	Refuse func(transport.Frame) error
 	// Blank makes Record return an empty id without an error.
 	Blank bool
+}
+
+type line struct {
+	digest fed.Digest
+	bytes  int
 }
 
 // Record implements transport.Egress.
@@ -32,6 +38,10 @@ func (l *Ledger) Record(_ context.Context, f transport.Frame) (string, error) {
 	if l.Blank {
 		return "", nil
 	}
+	if l.known == nil {
+		l.known = map[line]bool{}
+	}
+	l.known[line{f.SHA256, f.Bytes}] = true
 	l.frames = append(l.frames, f)
 	return strconv.Itoa(len(l.frames)), nil
 }
@@ -68,10 +78,7 @@ func (l *Ledger) Count(k wire.Kind) int {
 // Has reports whether a frame with these bytes has a line.
 func (l *Ledger) Has(b []byte) bool {
 	d := fed.DigestOf(b)
-	for _, f := range l.Frames() {
-		if f.SHA256 == d && f.Bytes == len(b) {
-			return true
-		}
-	}
-	return false
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.known[line{d, len(b)}]
 }
