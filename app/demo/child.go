@@ -41,8 +41,8 @@ const (
 
 // serveArgs are the arguments of one party: its own home, free ports on this
 // computer, discovery over the loopback interface.
-func serveArgs(home, data string) []string {
-	args := []string{"serve", "--home", home, "--listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0", "--loopback"}
+func serveArgs(home, name, data string) []string {
+	args := []string{"serve", "--home", home, "--name", name, "--listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0", "--loopback"}
 	if data != "" {
 		args = append(args, "--data-root", data)
 	}
@@ -81,8 +81,8 @@ func (c *children) start(ctx context.Context, p *party) error {
 		return fed.Errorf(fed.Permission, "name another folder with --homes", "the messages of %s cannot be kept: %w", p.name, err)
 	}
 	// Not bound to ctx: a cancelled context would kill where stop asks politely.
-	cmd := exec.Command(c.exe, serveArgs(p.home, p.folder)...) //nolint:gosec // our own program
-	cmd.Stderr = errs                                          // stdout would show the token; nobody reads it
+	cmd := exec.Command(c.exe, serveArgs(p.home, p.name, p.folder)...) //nolint:gosec // our own program
+	cmd.Stderr = errs                                                  // stdout would show the token; nobody reads it
 	own(cmd, c.keep)
 	err = cmd.Start()
 	err = errors.Join(err, errs.Close())

@@ -129,8 +129,8 @@ func TestTailPrefersTheLog(t *testing.T) {
 }
 
 func TestServeArgs(t *testing.T) {
-	got := strings.Join(serveArgs("/h", "/d"), " ")
-	want := "serve --home /h --listen 127.0.0.1:0 --peer-listen 127.0.0.1:0 --loopback --data-root /d"
+	got := strings.Join(serveArgs("/h", "A & B", "/d"), " ")
+	want := "serve --home /h --name A & B --listen 127.0.0.1:0 --peer-listen 127.0.0.1:0 --loopback --data-root /d"
 	if got != want {
 		t.Errorf("the arguments are\n%s, expected\n%s", got, want)
 	}

@@ -26,7 +26,7 @@ var reportTemplate = template.Must(template.New("report").Funcs(template.FuncMap
 		return ""
 	},
 	"number": func(f float64) string { return fmt.Sprintf("%.1f", f) },
-	"short":  func(s string) string { return fmt.Sprintf("%.12s", s) },
+	"short":  short,
 }).Parse(reportPage))
 
 // Verdict is the report in one sentence, for the page.

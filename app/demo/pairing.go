@@ -12,8 +12,7 @@ import (
 	"synergos.app/desktop/backend/node/view"
 )
 
-// startParties starts the four processes on new homes and names them, as the
-// first start of the app asks a person to.
+// startParties starts the four processes on new homes.
 func startParties(ctx context.Context, s *story) (string, error) {
 	for _, p := range s.parties {
 		if err := s.startOne(ctx, p); err != nil {
@@ -23,7 +22,8 @@ func startParties(ctx context.Context, s *story) (string, error) {
 	return fmt.Sprintf("four homes under %s", s.report.Homes), nil
 }
 
-// startOne starts a party, waits until it takes requests and reads who it is.
+// startOne starts a party, waits until it takes requests, names it if it has no
+// name yet, as the first start asks a person to, and reads who it is.
 func (s *story) startOne(ctx context.Context, p *party) error {
 	if err := s.procs.start(ctx, p); err != nil {
 		return at(p, err)

@@ -100,7 +100,6 @@ type RunRow struct {
 	Name        string        `json:"name"`
 	Coordinator string        `json:"coordinator"`
 	Why         string        `json:"why"`
-	Term        string        `json:"term"`
 	Rounds      int           `json:"rounds"`
 	BestRound   int           `json:"bestRound"`
 	ParamsHash  string        `json:"paramsHash"`
@@ -190,7 +189,7 @@ type StoredItem struct {
 func runRow(d view.RunDetail) RunRow {
 	r := d.Run
 	row := RunRow{
-		ID: r.ID, Number: r.Number, Name: strategyName(d.Config.Strategy), Coordinator: r.Coordinator, Why: r.Why, Term: r.Term,
+		ID: r.ID, Number: r.Number, Name: strategyName(d.Config.Strategy), Coordinator: r.Coordinator, Why: r.Why,
 		Rounds: r.Round, BestRound: r.BestRound, ParamsHash: r.ParamsHash, Metrics: r.Metrics,
 	}
 	for _, p := range d.Results {
@@ -303,6 +302,9 @@ func metric(m fed.Metrics, key string) string {
 	}
 	return fmt.Sprintf("%.3f", float64(v))
 }
+
+// short writes the beginning of a digest.
+func short(digest string) string { return fmt.Sprintf("%.12s", strings.TrimPrefix(digest, "sha256:")) }
 
 // nats writes a contribution.
 func nats(v fed.Number) string {

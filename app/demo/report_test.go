@@ -32,7 +32,7 @@ func fixedReport() *Report {
 		Leaves:   []LeaveRow{{What: "updates", How: "once a round", Who: "the coordinator"}}, Stays: []string{"rows", "the file"},
 		Alignment: AlignmentRow{Columns: 14, Features: []string{"age", "cp=1"}, Confirmed: 1, Notes: []string{"chol at Zurich: filled with the mean"}},
 		Runs: []RunRow{{
-			ID: "r", Number: 1, Name: "FedAvg (FedProx, mu 0)", Coordinator: "Cleveland & Co", Why: "the highest rank online", Term: "1", Rounds: 10, BestRound: 9,
+			ID: "r", Number: 1, Name: "FedAvg (FedProx, mu 0)", Coordinator: "Cleveland & Co", Why: "Cleveland & Co coordinates: rank 1 of 2, chosen by a majority in term 1.", Rounds: 10, BestRound: 9,
 			ParamsHash: "0123456789abcdef", Metrics: fed.Metrics{"accuracy": .8125, "auc": .9}, Method: "exact Shapley values", Honesty: "Values are estimates.",
 			Gain: .25, Remainder: -.0125, PoolCents: 100_000,
 			Parties: []RunPartyRow{
@@ -41,7 +41,7 @@ func fixedReport() *Report {
 			},
 		}},
 		Best: 1, Currency: "EUR", Checks: []view.Check{{Name: "chain", OK: true, Text: "unbroken"}},
-		Model:      ModelRow{Name: "heart", Number: 1, ContentID: "fedcba9876543210", Run: 1, Bytes: 12_345, Stage: "production", Stages: []StageRow{{Stage: "staging", Needed: 1, Yes: []string{"Cleveland & Co"}}}},
+		Model:      ModelRow{Name: "heart", Number: 1, ContentID: "sha256:fedcba9876543210", Run: 1, Bytes: 12_345, Stage: "production", Stages: []StageRow{{Stage: "staging", Needed: 1, Yes: []string{"Cleveland & Co"}}}},
 		Prediction: PredictionRow{By: "curl", At: []string{"Cleveland & Co", "Zurich and Basel"}, Row: map[string]any{"age": 54.0, "cp": "typical"}, Label: "yes", Probability: map[string]fed.Number{"yes": .75, "no": .25}},
 		Sent:       []SentRow{{Party: "Cleveland & Co", Bytes: 1_234_567, Frames: 1234, Kinds: []KindRow{{"update", 1_000_000, 20}, {"docs", 234_000, 1200}, {"beat", 500, 10}, {"other", 67, 4}}, Check: "all 1234 entries are unchanged"}},
 		Restart:    "Zurich was killed and started again.",

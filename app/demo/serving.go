@@ -124,6 +124,13 @@ func sampleRow(inputs []view.InputField) (obj, error) {
 	return row, nil
 }
 
+// served is the answer of a model's endpoint.
+type served struct {
+	Model   string              `json:"model"`
+	Version string              `json:"version"` // its number
+	Rows    []view.PredictedRow `json:"rows"`
+}
+
 // ask sends one row and reads the answer.
 func (s *story) ask(ctx context.Context, p *party, e endpoint, body []byte) (view.PredictedRow, error) {
 	send := askHTTP
@@ -134,12 +141,12 @@ func (s *story) ask(ctx context.Context, p *party, e endpoint, body []byte) (vie
 	if err != nil {
 		return view.PredictedRow{}, err
 	}
-	var got view.Prediction
+	var got served
 	if err := json.Unmarshal(raw, &got); err != nil {
 		return view.PredictedRow{}, fed.Errorf(fed.Incompatible, "see the snippets on the Serving screen", "the prediction is not as described: %w", err)
 	}
-	if got.Model != modelName || got.Version != s.version.Number || len(got.Rows) != 1 {
-		return view.PredictedRow{}, wrong(p, "see the snippets on the Serving screen", "expected one row from version %d of %s; it is %d rows from version %d of %q", s.version.Number, modelName, len(got.Rows), got.Version, got.Model)
+	if got.Model != modelName || got.Version != strconv.Itoa(s.version.Number) || len(got.Rows) != 1 {
+		return view.PredictedRow{}, wrong(p, "see the snippets on the Serving screen", "expected one row from version %d of %s; it is %d rows from version %q of %q", s.version.Number, modelName, len(got.Rows), got.Version, got.Model)
 	}
 	return got.Rows[0], checkPrediction(p, got.Rows[0])
 }

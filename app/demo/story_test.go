@@ -28,6 +28,9 @@ func TestStoryToItsEnd(t *testing.T) {
 	if len(r.Pairings) != 3 || len(r.Runs) != 2 || len(r.Parties) != 4 || len(r.Sent) != 4 || len(r.Stored) != 4 {
 		t.Errorf("%d pairings, %d runs, %d parties, %d records, %d homes", len(r.Pairings), len(r.Runs), len(r.Parties), len(r.Sent), len(r.Stored))
 	}
+	if got := r.Runs[1].Why; got != "Hillcrest Medical Centre coordinates: rank 3 of 4." {
+		t.Errorf("the coordinator led because %q", got)
+	}
 	if r.Best != 2 || r.Model.Stage != "production" || len(r.Model.Stages) != 2 || r.Prediction.Label != "yes" {
 		t.Errorf("run %d was registered, its stage is %q, the prediction %q", r.Best, r.Model.Stage, r.Prediction.Label)
 	}
@@ -71,6 +74,7 @@ func TestLiesAreNoticed(t *testing.T) {
 		{"stuck", "elect a coordinator and train", "round 0 of 3"},
 		{"diverges", "elect a coordinator and train", "the loss grew without bound"},
 		{"nobody leads", "elect a coordinator and train", "one of the four to lead"},
+		{"no reason", "elect a coordinator and train", "why it led run 1"},
 		{"other params", "elect a coordinator and train", "expected the result of run 1"},
 		{"other value", "measure contributions", "to be that of the first party"},
 		{"sum is off", "measure contributions", "add up"},

@@ -76,7 +76,7 @@ func (t *textReport) parties() {
 
 func (t *textReport) run(r *RunRow) {
 	t.heading(fmt.Sprintf("Run %d: %s", r.Number, r.Name))
-	t.line(fmt.Sprintf("%s led (%s). %d rounds, the best is round %d. Result %.12s.", r.Coordinator, r.Why, r.Rounds, r.BestRound, r.ParamsHash))
+	t.line(fmt.Sprintf("%s %d rounds, the best is round %d. Result %s.", r.Why, r.Rounds, r.BestRound, short(r.ParamsHash)))
 	rows := [][]string{{"hospital", "train", "test", "accuracy alone", "federated", "AUC alone", "federated", "contribution", "95 % interval", "share", "reward"}}
 	for _, p := range r.Parties {
 		rows = append(rows, []string{
@@ -96,7 +96,7 @@ func (t *textReport) model() {
 		return
 	}
 	t.heading("Model")
-	t.line(fmt.Sprintf("%s, version %d, from run %d, %s, content %.12s, stage %s.", m.Name, m.Number, m.Run, size(m.Bytes), m.ContentID, m.Stage))
+	t.line(fmt.Sprintf("%s, version %d, from run %d, %s, content %s, stage %s.", m.Name, m.Number, m.Run, size(m.Bytes), short(m.ContentID), m.Stage))
 	for _, s := range m.Stages {
 		t.line(fmt.Sprintf("%s: approved by %s (%d needed).", s.Stage, joined(s.Yes), s.Needed))
 	}

@@ -456,7 +456,7 @@ func (n *fakeNode) run(i int) view.Run {
 	id := hexID("run", i)
 	done := n.w.progress[id]
 	r := view.Run{ID: id, Number: i + 1, State: "running", Round: done, Rounds: n.w.rounds, Coordinator: n.w.order[2].name, CoordinatorID: n.w.order[2].party(),
-		Why: "the highest rank online", Term: "1", ConfigHash: fmt.Sprint("config", i), Sentence: "on it"}
+		ConfigHash: fmt.Sprint("config", i), Sentence: "on it"}
 	if done >= n.w.rounds && n.w.rounds > 0 {
 		r.State, r.ParamsHash, r.BestRound = "finished", string(fed.DigestOf([]byte{byte(i)})), 2
 		r.Metrics = fed.Metrics{"auc": fed.Number(.8 + .01*float64(i)), "accuracy": .75}
@@ -483,6 +483,9 @@ func (n *fakeNode) Run(_ context.Context, id string) (view.RunDetail, error) {
 			n.w.progress[id]++
 		}
 		d := view.RunDetail{Run: n.run(i), Config: fed.RunConfig{Strategy: fed.StrategySpec{Name: "fedprox", Mu: muGrid[i]}}}
+		if n.index == 2 && n.w.lie != "no reason" {
+			d.Steps = []view.RunStep{{Kind: "led", Text: n.name + " coordinates: rank 3 of 4."}, {Kind: "stopped", Text: "It left."}}
+		}
 		for k := range d.Run.Round {
 			d.Rounds = append(d.Rounds, view.Round{N: k + 1, Parties: []string{"all"}})
 		}
@@ -690,7 +693,7 @@ func (n *fakeNode) predict(w http.ResponseWriter, r *http.Request) {
 	if n.lies("other prediction") {
 		p = .5
 	}
-	_ = json.NewEncoder(w).Encode(view.Prediction{Model: modelName, Version: 1, Rows: []view.PredictedRow{{Label: "yes", Probability: map[string]fed.Number{"yes": 1 - p, "no": p}}}})
+	_ = json.NewEncoder(w).Encode(served{Model: modelName, Version: "1", Rows: []view.PredictedRow{{Label: "yes", Probability: map[string]fed.Number{"yes": 1 - p, "no": p}}}})
 }
 
 // Activity.
