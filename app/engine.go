@@ -30,7 +30,9 @@ type EngineConfig struct {
 	Epoch      string   // of the event hub, shown in the status
 	Window     bool     // there is a desktop window
 	DataRoots  []string // folders whose files a browser may pick
-	PeerListen string   // host:port for peers; "" means from the settings
+	PeerListen string   // host:port for peers; "" means any free port
+	Loopback   bool     // stay on this computer: peers and discovery
+	Name       string   // of the party, when the folder is new; "" asks the user
 	Discovery  bool     // look for peers on the local network
 	// Publish tells the screens that something changed, after it was saved.
 	Publish func(kind, subject string, data any)

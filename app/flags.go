@@ -18,6 +18,8 @@ type settings struct {
 	dataRoots  list
 	peerListen string
 	discovery  bool
+	loopback   bool
+	name       string
 
 	listen    string
 	tlsCert   string
@@ -48,6 +50,8 @@ func parse(name string, args []string, stderr io.Writer, s *settings) (code int,
 	f.StringVar(&s.home, "home", "", "folder that holds everything of this party (default: "+defaultHomeText()+")")
 	f.Var(&s.dataRoots, "data-root", "folder whose files a browser may pick; may be given more than once")
 	f.StringVar(&s.peerListen, "peer-listen", "", "address for other parties' apps, host:port (default: from the settings)")
+	f.BoolVar(&s.loopback, "loopback", false, "stay on this computer: peers are looked for and reached here only")
+	f.StringVar(&s.name, "name", "", "name of the party when the folder is new (default: asked on first start)")
 	f.BoolVar(&s.discovery, "discovery", true, "look for other parties on the local network")
 	f.StringVar(&s.listen, "listen", "127.0.0.1:0", "address of the page and the API when there is no window; port 0 takes a free one")
 	f.StringVar(&s.tlsCert, "tls-cert", "", "certificate (PEM) for the page and the API; needed to listen beyond this computer")

@@ -71,6 +71,7 @@ func (h *host) openParts(ctx context.Context, stderr io.Writer) error {
 	engine, err := openEngine(ctx, EngineConfig{
 		Home: h.home, Version: Version, Epoch: h.hub.Epoch(), Window: h.face == "window",
 		DataRoots: h.settings.dataRoots, PeerListen: h.settings.peerListen, Discovery: h.settings.discovery,
+		Loopback: h.settings.loopback, Name: h.settings.name,
 		Publish: h.hub.Publish, Log: h.log,
 	})
 	h.engine = engine
@@ -94,7 +95,7 @@ func (h *host) openLog(stderr io.Writer) error {
 			return fmt.Errorf("move the old log aside: %w", err)
 		}
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600) //nolint:gosec // the user's own data folder
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("open the log: %w", err)
 	}
@@ -107,7 +108,7 @@ func (h *host) openLog(stderr io.Writer) error {
 }
 
 func crashInto(path string) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600) //nolint:gosec // the user's own data folder
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("open the crash log: %w", err)
 	}

@@ -25,7 +25,7 @@ type RunConfig struct {
 	Missing     string            `json:"missing,omitempty"`     // impute (default) | drop_rows
 	Scaling     string            `json:"scaling,omitempty"`     // federated (default) | per_party | none
 	Test        TestSplit         `json:"test"`
-	Validation  *Validation       `json:"validation,omitempty"` // nil: a fifth of the training rows
+	Validation  *Validation       `json:"validation,omitempty"` // nil: none is held out
 	Model       ModelSpec         `json:"model"`
 	Train       TrainSpec         `json:"train"`
 	Strategy    StrategySpec      `json:"strategy"`
@@ -40,6 +40,14 @@ type RunConfig struct {
 	Contribution string `json:"contribution,omitempty"`
 }
 
+// HoldOut returns the share of training rows held out for validation.
+func (c RunConfig) HoldOut() float64 {
+	if c.Validation == nil {
+		return 0
+	}
+	return c.Validation.Fraction
+}
+
 // TestSplit says which rows of a party are its test rows: those where Column
 // has Value, or a seeded fraction stratified by label.
 type TestSplit struct {
@@ -49,9 +57,10 @@ type TestSplit struct {
 	Value    string  `json:"value,omitempty"`
 }
 
-// Validation says which share of the training rows is held out for scoring
-// rounds; 0 scores on the training rows' own held-out test only at the end and
-// keeps the last params.
+// Validation says which share of the training rows is held out for the curves,
+// for choosing the best round and for scoring contributions. Without it all
+// training rows train, curves and scores use the test rows, and the last params are
+// kept, since nothing may be chosen on test rows.
 type Validation struct {
 	Fraction float64 `json:"fraction"`
 }

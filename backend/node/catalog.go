@@ -89,6 +89,9 @@ func (s saved) declares() fed.Digest {
 
 // card returns what publishing a dataset would send now, and what it hides.
 func (b *dataBook) card(ctx context.Context, o *owned) (catalog.Card, []string, error) {
+	if s, _ := b.snap(o); s.usable() != nil {
+		return catalog.Card{}, nil, s.usable()
+	}
 	if err := b.freshNonce(ctx, o); err != nil {
 		return catalog.Card{}, nil, err
 	}
@@ -172,11 +175,13 @@ func (n *Node) PublishCard(ctx context.Context, id string) (view.Card, error) {
 	if err != nil {
 		return view.Card{}, err
 	}
+	n.data.publishing.Lock()
+	defer n.data.publishing.Unlock()
+	s, _ := n.data.snap(o) // before the card: an edit in between makes it stale
 	c, _, err := n.data.card(ctx, o)
 	if err != nil {
 		return view.Card{}, err
 	}
-	s, _ := n.data.snap(o)
 	if _, err := n.book.Append(ctx, fed.ScopeFederation, fed.DocCard, c.ID, c); err != nil {
 		return view.Card{}, err
 	}
@@ -196,6 +201,8 @@ func (n *Node) WithdrawCard(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
+	n.data.publishing.Lock()
+	defer n.data.publishing.Unlock()
 	r := n.data.record(o)
 	e, ok := n.data.cards.Card(r.cardID)
 	if !ok {
@@ -411,8 +418,7 @@ func (n *Node) DecideAccess(ctx context.Context, id string, approve bool, reason
 		if most := e.Card.Terms.ExpiresDays; most > 0 {
 			days = min(days, most)
 		}
-		// One minute less: the document's own time may be a moment earlier.
-		say.UntilMs = ms(n.opts.Now().Add(time.Duration(days)*24*time.Hour - time.Minute))
+		say.UntilMs = ms(n.opts.Now().Add(time.Duration(days) * 24 * time.Hour))
 	}
 	v, err := n.sayAccess(ctx, id, r.From, fed.DocAccessSay, say)
 	if err == nil {

@@ -29,8 +29,8 @@ func (n *Node) declaredCompute() view.Compute {
 }
 
 func (b *dataBook) measuredSpeed() measured {
-	b.measure.Lock()
-	defer b.measure.Unlock()
+	b.measuring.Lock()
+	defer b.measuring.Unlock()
 	var m measured
 	if json.Unmarshal([]byte(b.n.settings.get(computeKey)), &m) == nil && m.Cores == runtime.NumCPU() {
 		return m

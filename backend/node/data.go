@@ -34,11 +34,13 @@ type dataBook struct {
 	n     *Node
 	cards *catalog.Catalog
 
-	mu      sync.Mutex // guards what follows
-	all     map[fed.DatasetID]*owned
-	cache   []*loaded // most recently used last
-	measure sync.Mutex
-	uploads sync.Mutex // one writer of uploads at a time
+	mu    sync.Mutex // guards all, what it holds, and cache
+	all   map[fed.DatasetID]*owned
+	cache []*loaded // most recently used last
+
+	publishing sync.Mutex // one version of a card after the other
+	measuring  sync.Mutex
+	uploads    sync.Mutex // one writer of uploads at a time
 }
 
 // owned is a dataset with what is saved of it. Fields change under dataBook.mu.
@@ -256,7 +258,7 @@ func (s saved) usable() error {
 func (b *dataBook) record(o *owned) record {
 	s, _ := b.snap(o)
 	r := record{id: o.id, path: s.Path, ready: s.State == dataReady, secret: o.secret, columns: s.Columns, rowBand: dataset.RowBand(s.Rows), rows: s.Rows, roles: map[string]string{}}
-	if s.Named {
+	if true {
 		r.name = s.Name
 	}
 	if s.Profile != nil {

@@ -41,6 +41,9 @@ func openDataNode(t *testing.T, home string, change func(*Options)) *dataNode {
 	}
 	d.Node = n
 	t.Cleanup(d.close)
+	if err := n.Start(t.Context()); err != nil {
+		t.Fatalf("start: %v", err)
+	}
 	return d
 }
 

@@ -232,6 +232,9 @@ func (n *Node) EditDataset(ctx context.Context, id string, edit view.DatasetEdit
 	if err != nil {
 		return view.Profile{}, err
 	}
+	if s, _ := n.data.snap(o); s.usable() != nil {
+		return view.Profile{}, s.usable()
+	}
 	back, err := o.take(ctx)
 	if err != nil {
 		return view.Profile{}, err

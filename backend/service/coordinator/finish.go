@@ -24,7 +24,10 @@ func (l *lead) finish(ctx context.Context, last fed.Checkpoint) error {
 			end.Last[name] = r.Sums
 		}
 	}
-	end.Best = Best(l.Book.Rounds(l.run.ID), end.Last, last.Round)
+	end.Best = last.Round
+	if l.run.Config.HoldOut() > 0 { // nothing is chosen on test rows
+		end.Best = Best(l.Book.Rounds(l.run.ID), end.Last, last.Round)
+	}
 	if end.ParamsRef, err = l.result(end.Best, last); err != nil {
 		return err
 	}

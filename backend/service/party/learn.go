@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"synergos.app/desktop/backend/fed"
 	"synergos.app/desktop/backend/federation/contribution"
@@ -19,6 +20,15 @@ type Rows struct {
 	Train, Valid, Test train.Data
 	Name               string // of this party in the run
 	Secret             []byte // of the dataset: seeds what others must not replay
+}
+
+// heldOut are the rows for curves and scores: validation rows, or the test rows
+// when none are held out from training.
+func (r *Rows) heldOut() train.Data {
+	if r.Valid.N > 0 {
+		return r.Valid
+	}
+	return r.Test
 }
 
 // Learning does local training, evaluation and scoring. Rows opens the party's
@@ -47,8 +57,8 @@ func (l Learning) Train(ctx context.Context, run fed.Run, params []byte, n int, 
 		return Trained{}, fmt.Errorf("train: %w", err)
 	}
 	t := Trained{Delta: tensor.EncodeSafetensors(res.Delta, nil), Examples: int64(r.Train.N), Loss: res.Loss}
-	if r.Valid.N > 0 {
-		t.Valid = train.Evaluate(r.Model, start, r.Valid)
+	if h := r.heldOut(); h.N > 0 {
+		t.Valid = train.Evaluate(r.Model, start, h)
 	}
 	return t, nil
 }
@@ -73,7 +83,7 @@ func (l Learning) Evaluate(ctx context.Context, run fed.Run, ask fed.EvalAsk) (f
 	if err != nil {
 		return fed.EvalReply{}, err
 	}
-	data, ok := map[string]train.Data{"valid": r.Valid, "test": r.Test}[ask.Part]
+	data, ok := map[string]train.Data{"valid": r.heldOut(), "test": r.Test}[ask.Part]
 	if !ok {
 		return fed.EvalReply{}, fed.Errorf(fed.Invalid, "", "part %q of the rows is not known", ask.Part)
 	}
@@ -101,11 +111,14 @@ func (l Learning) Evaluate(ctx context.Context, run fed.Run, ask fed.EvalAsk) (f
 const AloneRidge = 1.0
 
 // Alone returns the sums, on the test rows, of the model that this party would
-// have without the others: the exact fit where the family has one, else the same
-// training for as many steps. It is nil when the party's training label has one
-// class only.
+// have without the others, trained on all its rows but the test rows: the exact
+// fit where the family has one, else the same training for as many steps. It is nil
+// when the label has one class only there.
 func Alone(ctx context.Context, r *Rows, run fed.Run) (*fed.Sums, error) {
-	p, err := Fit(ctx, r.Model, r.Train, run.Config, r.Name)
+	all := train.Data{
+		X: slices.Concat(r.Train.X, r.Valid.X), Y: slices.Concat(r.Train.Y, r.Valid.Y), N: r.Train.N + r.Valid.N, D: r.Train.D,
+	}
+	p, err := Fit(ctx, r.Model, all, run.Config, r.Name)
 	if err != nil || p == nil {
 		return nil, err
 	}
@@ -164,16 +177,16 @@ func hasAll(y []float32, classes int) bool {
 // replyBudget bounds the numbers of a ScoreReply, so that it fits one message.
 const replyBudget = 14_000
 
-// Score answers ScoreAsk on the validation rows (the test rows are read once, at
-// the end); all blobs must be here. Without validation rows it is Unavailable.
+// Score answers ScoreAsk on the held-out rows; all blobs must be here. Without such
+// rows it is Unavailable.
 func (l Learning) Score(ctx context.Context, run fed.Run, ask fed.ScoreAsk) (fed.ScoreReply, error) {
 	r, err := l.Rows(ctx, run)
 	if err != nil {
 		return fed.ScoreReply{}, err
 	}
-	data := r.Valid
+	data := r.heldOut()
 	if data.N == 0 {
-		return fed.ScoreReply{}, fed.Errorf(fed.Unavailable, "Hold out a share of the rows for validation.", "there are no validation rows to score on")
+		return fed.ScoreReply{}, fed.Errorf(fed.Unavailable, "Hold out a share of the rows.", "there are no held-out rows to score on")
 	}
 	base, members, err := l.coalition(ctx, r.Model, ask)
 	if err != nil {

@@ -251,6 +251,13 @@ func (s *Session) Pause() error    { return s.input(round.Pause{}) }
 func (s *Session) Resume() error   { return s.input(round.Resume{}) }
 func (s *Session) TakeOver() error { return s.input(round.TakeOver{}) }
 
+// Return says that this party is back after its app was closed.
+func (s *Session) Return() {
+	if err := s.input(round.Return{}); err != nil {
+		s.ports.Log.Warn("return not told", "run", s.run.ID)
+	}
+}
+
 // fetch gets the blob of a checkpoint from the coordinator.
 func (s *Session) fetch(ctx context.Context, d fed.Digest) {
 	from := s.machine.Coordinator()

@@ -168,12 +168,26 @@ func open(files Files, decode Decode) (*Predictor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparation of the version: %w", err)
 	}
-	p := &Predictor{model: m, params: params, pipe: pipe, target: l.Target}
+	p := &Predictor{model: m, params: aligned(params), pipe: pipe, target: l.Target}
 	p.info = Info{Task: s.Task, Classes: l.Classes, Positive: l.Positive, Threshold: float64(l.Threshold), Params: params.Len(), Bytes: 4 * int64(params.Len())}
 	if err := p.setLabels(); err != nil {
 		return nil, err
 	}
 	return p, p.setFields()
+}
+
+// aligned moves small tensors to where a vector register can load them: the
+// product of two vectors adds up in another order, and so may differ in its last
+// bit, when the params begin elsewhere. Slices of at least 32 bytes begin at a
+// multiple of 16 anyway.
+func aligned(params tensor.Params) tensor.Params {
+	const floats = 8 // 32 bytes
+	for i, t := range params {
+		if len(t.Data) < floats {
+			params[i].Data = append(make([]float32, 0, floats), t.Data...)
+		}
+	}
+	return params
 }
 
 func (p *Predictor) setLabels() error {

@@ -21,11 +21,11 @@ CREATE TABLE peer (
 CREATE INDEX peer_party ON peer(party);
 
 CREATE TABLE invite (
-  id          TEXT PRIMARY KEY,
-  secret_hash TEXT NOT NULL UNIQUE,  -- SHA-256 of the secret; the secret is never stored
-  expires_ms  INTEGER NOT NULL,
-  used_ms     INTEGER NOT NULL DEFAULT 0,
-  tries       INTEGER NOT NULL DEFAULT 0
+  hash       TEXT PRIMARY KEY,       -- SHA-256 of the secret; the secret is never stored
+  federation TEXT NOT NULL,
+  expires_ms INTEGER NOT NULL,
+  tries      INTEGER NOT NULL DEFAULT 0,
+  used_by    TEXT NOT NULL DEFAULT ''
 ) STRICT;
 
 -- The book: signed documents, one append-only chain per (scope, author).

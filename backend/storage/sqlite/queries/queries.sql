@@ -18,19 +18,17 @@ UPDATE peer SET seen_ms = ?, addrs = ? WHERE device = ?;
 UPDATE peer SET revoked_ms = ? WHERE device = ?;
 
 -- name: PutInvite :exec
-INSERT INTO invite(id, secret_hash, expires_ms) VALUES (?,?,?);
+INSERT INTO invite(hash, federation, expires_ms) VALUES (?,?,?);
 -- name: GetInvite :one
-SELECT * FROM invite WHERE secret_hash = ?;
+SELECT * FROM invite WHERE hash = ?;
 -- name: ListInvites :many
 SELECT * FROM invite ORDER BY expires_ms DESC;
 -- name: CountInviteTry :exec
-UPDATE invite SET tries = tries + 1 WHERE id = ?;
--- name: CountOpenInviteTries :exec
-UPDATE invite SET tries = tries + 1 WHERE used_ms = 0;
+UPDATE invite SET tries = tries + 1 WHERE hash = ?;
 -- name: UseInvite :execrows
-UPDATE invite SET used_ms = ? WHERE id = ? AND used_ms = 0;
--- name: DeleteInvite :exec
-DELETE FROM invite WHERE id = ?;
+UPDATE invite SET used_by = ? WHERE hash = ? AND used_by = '';
+-- name: DeleteInvite :execrows
+DELETE FROM invite WHERE hash = ?;
 
 -- name: InsertDoc :exec
 INSERT INTO doc(scope, author, seq, kind, subject, prev, time_ms, body, sig, key, hash) VALUES (?,?,?,?,?,?,?,?,?,?,?);

@@ -64,11 +64,11 @@ type Inbox struct {
 }
 
 type Invite struct {
-	ID         string
-	SecretHash string
+	Hash       string
+	Federation string
 	ExpiresMs  int64
-	UsedMs     int64
 	Tries      int64
+	UsedBy     string
 }
 
 type Operation struct {

@@ -50,20 +50,11 @@ func (q *Queries) AllDocs(ctx context.Context) ([]Doc, error) {
 }
 
 const countInviteTry = `-- name: CountInviteTry :exec
-UPDATE invite SET tries = tries + 1 WHERE id = ?
+UPDATE invite SET tries = tries + 1 WHERE hash = ?
 `
 
-func (q *Queries) CountInviteTry(ctx context.Context, id string) error {
-	_, err := q.db.ExecContext(ctx, countInviteTry, id)
-	return err
-}
-
-const countOpenInviteTries = `-- name: CountOpenInviteTries :exec
-UPDATE invite SET tries = tries + 1 WHERE used_ms = 0
-`
-
-func (q *Queries) CountOpenInviteTries(ctx context.Context) error {
-	_, err := q.db.ExecContext(ctx, countOpenInviteTries)
+func (q *Queries) CountInviteTry(ctx context.Context, hash string) error {
+	_, err := q.db.ExecContext(ctx, countInviteTry, hash)
 	return err
 }
 
@@ -76,13 +67,16 @@ func (q *Queries) DeleteDataset(ctx context.Context, id string) error {
 	return err
 }
 
-const deleteInvite = `-- name: DeleteInvite :exec
-DELETE FROM invite WHERE id = ?
+const deleteInvite = `-- name: DeleteInvite :execrows
+DELETE FROM invite WHERE hash = ?
 `
 
-func (q *Queries) DeleteInvite(ctx context.Context, id string) error {
-	_, err := q.db.ExecContext(ctx, deleteInvite, id)
-	return err
+func (q *Queries) DeleteInvite(ctx context.Context, hash string) (int64, error) {
+	result, err := q.db.ExecContext(ctx, deleteInvite, hash)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const docVector = `-- name: DocVector :many
@@ -327,18 +321,18 @@ func (q *Queries) GetGrid(ctx context.Context, run string) ([]byte, error) {
 }
 
 const getInvite = `-- name: GetInvite :one
-SELECT id, secret_hash, expires_ms, used_ms, tries FROM invite WHERE secret_hash = ?
+SELECT hash, federation, expires_ms, tries, used_by FROM invite WHERE hash = ?
 `
 
-func (q *Queries) GetInvite(ctx context.Context, secretHash string) (Invite, error) {
-	row := q.db.QueryRowContext(ctx, getInvite, secretHash)
+func (q *Queries) GetInvite(ctx context.Context, hash string) (Invite, error) {
+	row := q.db.QueryRowContext(ctx, getInvite, hash)
 	var i Invite
 	err := row.Scan(
-		&i.ID,
-		&i.SecretHash,
+		&i.Hash,
+		&i.Federation,
 		&i.ExpiresMs,
-		&i.UsedMs,
 		&i.Tries,
+		&i.UsedBy,
 	)
 	return i, err
 }
@@ -642,7 +636,7 @@ func (q *Queries) ListInbox(ctx context.Context, limit int64) ([]Inbox, error) {
 }
 
 const listInvites = `-- name: ListInvites :many
-SELECT id, secret_hash, expires_ms, used_ms, tries FROM invite ORDER BY expires_ms DESC
+SELECT hash, federation, expires_ms, tries, used_by FROM invite ORDER BY expires_ms DESC
 `
 
 func (q *Queries) ListInvites(ctx context.Context) ([]Invite, error) {
@@ -655,11 +649,11 @@ func (q *Queries) ListInvites(ctx context.Context) ([]Invite, error) {
 	for rows.Next() {
 		var i Invite
 		if err := rows.Scan(
-			&i.ID,
-			&i.SecretHash,
+			&i.Hash,
+			&i.Federation,
 			&i.ExpiresMs,
-			&i.UsedMs,
 			&i.Tries,
+			&i.UsedBy,
 		); err != nil {
 			return nil, err
 		}
@@ -959,17 +953,17 @@ func (q *Queries) PutInbox(ctx context.Context, arg PutInboxParams) error {
 }
 
 const putInvite = `-- name: PutInvite :exec
-INSERT INTO invite(id, secret_hash, expires_ms) VALUES (?,?,?)
+INSERT INTO invite(hash, federation, expires_ms) VALUES (?,?,?)
 `
 
 type PutInviteParams struct {
-	ID         string
-	SecretHash string
+	Hash       string
+	Federation string
 	ExpiresMs  int64
 }
 
 func (q *Queries) PutInvite(ctx context.Context, arg PutInviteParams) error {
-	_, err := q.db.ExecContext(ctx, putInvite, arg.ID, arg.SecretHash, arg.ExpiresMs)
+	_, err := q.db.ExecContext(ctx, putInvite, arg.Hash, arg.Federation, arg.ExpiresMs)
 	return err
 }
 
@@ -1167,16 +1161,16 @@ func (q *Queries) SetPeerSeen(ctx context.Context, arg SetPeerSeenParams) error 
 }
 
 const useInvite = `-- name: UseInvite :execrows
-UPDATE invite SET used_ms = ? WHERE id = ? AND used_ms = 0
+UPDATE invite SET used_by = ? WHERE hash = ? AND used_by = ''
 `
 
 type UseInviteParams struct {
-	UsedMs int64
-	ID     string
+	UsedBy string
+	Hash   string
 }
 
 func (q *Queries) UseInvite(ctx context.Context, arg UseInviteParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, useInvite, arg.UsedMs, arg.ID)
+	result, err := q.db.ExecContext(ctx, useInvite, arg.UsedBy, arg.Hash)
 	if err != nil {
 		return 0, err
 	}

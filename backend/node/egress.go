@@ -1,0 +1,191 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"fmt"
+	"math"
+	"strconv"
+	"sync"
+	"time"
+
+	"synergos.app/desktop/backend/fed"
+	"synergos.app/desktop/backend/network/transport"
+	"synergos.app/desktop/backend/node/view"
+	"synergos.app/desktop/backend/storage/sqlite"
+	"synergos.app/desktop/backend/storage/sqlite/query"
+)
+
+// egressBook is the ledger of what leaves: one line per frame, written before the
+// frame, each line chained to the one before it.
+type egressBook struct {
+	n    *Node
+	db   *sqlite.DB
+	mu   sync.Mutex // guards the chain
+	last query.Egress
+	told time.Time
+}
+
+func openEgress(ctx context.Context, n *Node) (*egressBook, error) {
+	last, err := n.db.LastEgress(ctx)
+	if err != nil && !sqlite.NoRows(err) {
+		return nil, fmt.Errorf("read the egress ledger: %w", err)
+	}
+	return &egressBook{n: n, db: n.db, last: last}, nil
+}
+
+// Record implements transport.Egress.
+func (e *egressBook) Record(ctx context.Context, f transport.Frame) (string, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	row := query.Egress{
+		Seq: e.last.Seq + 1, TimeMs: ms(e.n.opts.Now()), Peer: string(f.Peer), Kind: string(f.Kind), Purpose: f.Purpose,
+		Subject: f.Subject, Bytes: int64(f.Bytes), Digest: string(f.SHA256), Consent: e.n.consentFor(f),
+	}
+	if row.Peer == "" {
+		row.Peer = string(f.Device)
+	}
+	row.Hash = egressHash(e.last.Hash, row)
+	if err := e.db.InsertEgress(context.WithoutCancel(ctx), query.InsertEgressParams(row)); err != nil {
+		return "", fmt.Errorf("write the egress ledger: %w", err)
+	}
+	e.last = row
+	if now := time.Now(); now.Sub(e.told) > time.Second {
+		e.told = now
+		e.n.publish("activity", "", map[string]any{"frames": row.Seq})
+	}
+	return strconv.FormatInt(row.Seq, 10), nil
+}
+
+func egressHash(prev string, r query.Egress) string {
+	return string(fed.DigestOf(fmt.Appendf(nil, "synergos/egress/1\n%s\n%d\n%d\n%q\n%q\n%q\n%q\n%d\n%s\n%q", prev, r.Seq, r.TimeMs, r.Peer, r.Kind, r.Purpose, r.Subject, r.Bytes, r.Digest, r.Consent)))
+}
+
+// Activity returns a page of the egress ledger with totals.
+func (n *Node) Activity(ctx context.Context, q view.ActivityQuery) (view.Activity, error) {
+	before := int64(math.MaxInt64)
+	if q.After != "" {
+		v, err := strconv.ParseInt(q.After, 10, 64)
+		if err != nil {
+			return view.Activity{}, fed.Errorf(fed.Invalid, "Start from the first page.", "page %q is not known", q.After)
+		}
+		before = v
+	}
+	limit := min(max(q.Limit, 1), 500)
+	if q.Limit == 0 {
+		limit = 100
+	}
+	rows, err := n.db.ListEgress(ctx, query.ListEgressParams{Before: before, Peer: q.To, Kind: q.Kind, N: int64(limit)})
+	if err != nil {
+		return view.Activity{}, fmt.Errorf("read the egress ledger: %w", err)
+	}
+	totals, err := n.db.EgressTotals(ctx)
+	if err != nil {
+		return view.Activity{}, fmt.Errorf("add up the egress ledger: %w", err)
+	}
+	out := view.Activity{Items: []view.EgressFrame{}, Totals: []view.EgressTotal{}, Chain: n.egressChain()}
+	for _, r := range rows {
+		out.Items = append(out.Items, n.frameView(r))
+	}
+	if len(rows) == limit {
+		out.Next = strconv.FormatInt(rows[len(rows)-1].Seq, 10)
+	}
+	for _, t := range totals {
+		out.Totals = append(out.Totals, view.EgressTotal{To: n.nameOf(t.Peer), Kind: t.Kind, Frames: t.Frames, Bytes: t.Bytes})
+		out.Bytes += t.Bytes
+		out.Frames += t.Frames
+	}
+	return out, nil
+}
+
+func (n *Node) frameView(r query.Egress) view.EgressFrame {
+	return view.EgressFrame{
+		ID: strconv.FormatInt(r.Seq, 10), At: at(r.TimeMs), To: n.nameOf(r.Peer), ToID: r.Peer, Kind: r.Kind, Purpose: r.Purpose,
+		Subject: r.Subject, Bytes: r.Bytes, Digest: r.Digest, Consent: r.Consent,
+	}
+}
+
+func (n *Node) egressChain() view.Check {
+	n.egress.mu.Lock()
+	defer n.egress.mu.Unlock()
+	return view.Check{Name: "egress ledger", OK: true, Text: fmt.Sprintf("%d entries, each chained to the one before", n.egress.last.Seq)}
+}
+
+// VerifyActivity recomputes the whole chain and names the first bad entry.
+func (n *Node) VerifyActivity(ctx context.Context) (view.Check, error) {
+	check := view.Check{Name: "egress ledger", OK: true}
+	prev, count := "", 0
+	err := n.eachEgress(ctx, func(r query.Egress) bool {
+		if r.Seq != int64(count)+1 || r.Hash != egressHash(prev, r) {
+			check.OK, check.Text = false, fmt.Sprintf("entry %d was changed or removed", count+1)
+			return false
+		}
+		prev = r.Hash
+		count++
+		return true
+	})
+	if check.OK {
+		check.Text = fmt.Sprintf("all %d entries are unchanged", count)
+	}
+	return check, err
+}
+
+func (n *Node) eachEgress(ctx context.Context, f func(query.Egress) bool) error {
+	const page = 1000
+	for after := int64(0); ; {
+		rows, err := n.db.EgressAfter(ctx, query.EgressAfterParams{Seq: after, Limit: page})
+		if err != nil {
+			return fmt.Errorf("read the egress ledger: %w", err)
+		}
+		for _, r := range rows {
+			if !f(r) {
+				return nil
+			}
+			after = r.Seq
+		}
+		if len(rows) < page {
+			return nil
+		}
+	}
+}
+
+// ExportActivity returns the egress ledger as CSV.
+func (n *Node) ExportActivity(ctx context.Context) ([]byte, error) {
+	var buf bytes.Buffer
+	w := csv.NewWriter(&buf)
+	rows := [][]string{{"entry", "time", "receiver", "receiver id", "kind", "purpose", "subject", "bytes", "sha256", "consent", "chain"}}
+	err := n.eachEgress(ctx, func(r query.Egress) bool {
+		v := n.frameView(r)
+		rows = append(rows, []string{v.ID, v.At.Format(time.RFC3339Nano), cell(v.To), v.ToID, v.Kind, v.Purpose, v.Subject, strconv.FormatInt(v.Bytes, 10), v.Digest, v.Consent, r.Hash})
+		return true
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := w.WriteAll(rows); err != nil {
+		return nil, fmt.Errorf("write CSV: %w", err)
+	}
+	return buf.Bytes(), nil
+}
+
+// cell keeps a spreadsheet from reading a peer's name as a formula.
+func cell(s string) string {
+	if s != "" && (s[0] == '=' || s[0] == '+' || s[0] == '-' || s[0] == '@') {
+		return "'" + s
+	}
+	return s
+}
+
+// sentFor adds up what left for a subject, such as a run.
+func (n *Node) sentFor(ctx context.Context, subject string) int64 {
+	rows, err := n.db.EgressForSubject(ctx, subject)
+	if err != nil {
+		return 0
+	}
+	var sum int64
+	for _, r := range rows {
+		sum += r.Bytes
+	}
+	return sum
+}

@@ -1,0 +1,205 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"synergos.app/desktop/backend/fed"
+	"synergos.app/desktop/backend/network/transport"
+	"synergos.app/desktop/backend/network/wire"
+	"synergos.app/desktop/backend/storage/blob"
+)
+
+// openNetwork makes the network, installs the handler, and begins to listen and to
+// look for peers.
+func (n *Node) openNetwork() error {
+	build := n.opts.Network
+	if build == nil {
+		build = (*Node).openHost
+	}
+	raw, err := build(n)
+	if err != nil {
+		return err
+	}
+	n.net = citing{raw, n}
+	raw.Handle(n.handle)
+	if h, ok := raw.(*transport.Host); ok {
+		return n.listen(h)
+	}
+	return nil
+}
+
+func (n *Node) openHost() (Network, error) {
+	return transport.New(n.TransportOptions())
+}
+
+// TransportOptions are what this node's network needs; rehearsals build an
+// in-memory network from the same.
+func (n *Node) TransportOptions() transport.Options {
+	return transport.Options{
+		Self: n.identity(), Peers: n.peers, Egress: n.egress, Blobs: blobStore{n.store}, Invites: invites{n},
+		MayFetch: n.grants.allow, Queries: []string{askOpen, askStart, askDrop, askLive},
+		OnEvent: n.peers.event, OnPairing: n.peers.pairing, OnPaired: n.peers.paireD,
+		Tap: n.opts.Tap, Clock: n.opts.Now, Log: n.opts.Log.With(slog.String("room", "network")), Software: "synergos " + n.opts.Version,
+	}
+}
+
+// blobStore adapts the store to the network's interface.
+type blobStore struct{ s *blob.Store }
+
+func (b blobStore) Has(d fed.Digest) bool                     { return b.s.Has(d) }
+func (b blobStore) Leaves(d fed.Digest) ([]fed.Digest, error) { return b.s.Leaves(d) }
+
+func (b blobStore) Open(d fed.Digest) (transport.BlobFile, error) {
+	f, err := b.s.Open(d)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func (b blobStore) Partial(ref fed.BlobRef) (transport.Partial, error) {
+	p, err := b.s.Partial(ref)
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// grants says which party may fetch which blob: those to whom it was cited.
+type grants struct {
+	mu  sync.Mutex
+	all map[fed.Digest]map[fed.PartyID]bool
+	n   *Node
+}
+
+const maxGrants = 1 << 16
+
+func (g *grants) give(d fed.Digest, p fed.PartyID) {
+	if d == "" {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.all) >= maxGrants {
+		clear(g.all) // a party that still needs one is cited it again
+	}
+	if g.all[d] == nil {
+		g.all[d] = map[fed.PartyID]bool{}
+	}
+	g.all[d][p] = true
+}
+
+func (g *grants) allow(p fed.PartyID, d fed.Digest) bool {
+	g.mu.Lock()
+	ok := g.all[d][p]
+	g.mu.Unlock()
+	return ok || g.n.sharedBlob(p, d)
+}
+
+// citing remembers which blobs are cited to whom.
+type citing struct {
+	Network
+	n *Node
+}
+
+func (c citing) Send(ctx context.Context, to fed.PartyID, m wire.Message) error {
+	c.cite(to, m)
+	return c.Network.Send(ctx, to, m)
+}
+
+func (c citing) Request(ctx context.Context, to fed.PartyID, m wire.Message) (wire.Message, error) {
+	c.cite(to, m)
+	return c.Network.Request(ctx, to, m)
+}
+
+func (c citing) cite(to fed.PartyID, m wire.Message) {
+	switch m := m.(type) {
+	case wire.Round:
+		c.n.grants.give(m.Blob.Digest, to)
+	case wire.Update:
+		c.n.grants.give(m.Blob.Digest, to)
+	case wire.Eval:
+		c.n.grants.give(m.Params.Digest, to)
+	case wire.Score:
+		c.n.grants.give(m.Base.Digest, to)
+		for _, in := range m.In {
+			c.n.grants.give(in.Update.Digest, to)
+		}
+	}
+}
+
+// handle takes every message of an authenticated party.
+func (n *Node) handle(ctx context.Context, from fed.PartyID, msg wire.Message) (wire.Message, error) {
+	switch m := msg.(type) {
+	case wire.Doc:
+		return nil, n.receive(ctx, from, m.Doc)
+	case wire.DocVector:
+		return nil, n.answerVector(ctx, from, m.Heads)
+	case wire.Update:
+		return wire.Answer{Body: []byte("{}")}, n.takeUpdate(from, m)
+	case wire.Control:
+		return nil, n.takeControl(from, m)
+	case wire.Align:
+		body, err := n.aligns.answer(ctx, from, m)
+		return wire.Answer{Body: body}, err
+	case wire.Eval:
+		r, err := n.grids.evaluate(ctx, from, m.EvalAsk)
+		return wire.EvalReply{EvalReply: r}, err
+	case wire.Score:
+		return n.answerScore(ctx, from, m)
+	case wire.Query:
+		body, err := n.grids.answer(ctx, from, m)
+		return wire.Answer{Body: body}, err
+	}
+	if run, gm, ref, ok := fromWire(msg); ok {
+		x := n.grids.get(run)
+		if x == nil {
+			return nil, nil // a grid that is not open here; the register expects losses
+		}
+		n.grids.heardBytes(run, ref.Size)
+		return nil, x.session.Deliver(from, gm, ref)
+	}
+	return nil, fed.Errorf(fed.Invalid, "Update the app on both sides.", "message %q is not handled", msg.Kind())
+}
+
+func (n *Node) answerScore(ctx context.Context, from fed.PartyID, m wire.Score) (wire.Message, error) {
+	r, err := n.grids.score(ctx, from, m.ScoreAsk)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := json.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("write scores: %w", err)
+	}
+	return wire.ScoreReply{Grid: m.Run, Round: m.Round, Body: raw}, nil
+}
+
+// takeUpdate checks an update's signature and hands it to the coordinator here.
+func (n *Node) takeUpdate(from fed.PartyID, m wire.Update) error {
+	x := n.grids.get(m.Run)
+	if x == nil {
+		return fed.Errorf(fed.Unavailable, "Send it again in a moment.", "the grid is not open here")
+	}
+	key, ok := n.peers.orgKey(from)
+	if !ok || !n.keys().Verify(key, wire.UpdateDomain, m.SigningBytes(), m.Sig) {
+		n.counts.refuse("update: signature")
+		return fed.Errorf(fed.Permission, "", "the update is not signed by its sender")
+	}
+	n.grids.heardBytes(m.Run, m.Blob.Size)
+	return x.session.DeliverUpdate(from, m.Update)
+}
+
+func (n *Node) takeControl(from fed.PartyID, m wire.Control) error {
+	x := n.grids.get(m.Grid)
+	if x == nil {
+		return fed.Errorf(fed.NotFound, "", "the grid is not open here")
+	}
+	if _, ok := x.run.Member(from); !ok {
+		return fed.Errorf(fed.Permission, "", "not a member of this run")
+	}
+	return n.grids.act(x, from, m.Action, m.Reason)
+}

@@ -1,0 +1,313 @@
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"synergos.app/desktop/backend/fed"
+	"synergos.app/desktop/backend/network/identity"
+	"synergos.app/desktop/backend/service/book"
+	"synergos.app/desktop/backend/service/experiment"
+	"synergos.app/desktop/backend/service/project"
+	"synergos.app/desktop/backend/service/registry"
+	"synergos.app/desktop/backend/service/reward"
+	"synergos.app/desktop/backend/storage/blob"
+	"synergos.app/desktop/backend/storage/sqlite"
+)
+
+// Node is one party, open.
+type Node struct {
+	opts  Options
+	db    *sqlite.DB
+	store *blob.Store
+	self  *identity.Self
+
+	book     *book.Book
+	projects *project.Projects
+	tracker  *experiment.Tracker
+	queue    *experiment.Queue
+	ledger   *reward.Ledger
+
+	net      Network
+	peers    *peerBook
+	egress   *egressBook
+	grids    *grids
+	data     *dataBook
+	ops      *operations
+	inbox    *inboxBook
+	settings *settingBook
+	counts   *counters
+	aligns   *alignments
+
+	ctx    context.Context // ends with the node
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+	later  chan func(context.Context) // follow-ups of documents, in order
+	live   bool                       // the book has been replayed
+	ready  atomic.Bool                // started
+
+	registry  *registry.Registry
+	servings  *servings
+	grants    *grants
+	pendingMu sync.Mutex // one writer of registry records
+
+	consentMu  sync.Mutex
+	consentIDs map[fed.ProjectID]string // living consents, for the egress ledger
+
+	tutorialMu  sync.Mutex
+	endTutorial func()
+
+	renameMu sync.RWMutex // guards self
+}
+
+// Open opens or makes the party in opts.Home, without ports and peers: see Start.
+func Open(ctx context.Context, opts Options) (_ *Node, err error) {
+	opts.fill()
+	n := &Node{opts: opts, later: make(chan func(context.Context), 1<<14), consentIDs: map[fed.ProjectID]string{}}
+	n.ctx, n.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.Close(ctx))
+		}
+	}()
+	if err := os.MkdirAll(opts.Home, 0o700); err != nil {
+		return nil, fed.Errorf(fed.Unavailable, "Choose a folder that you may write to with --home.", "the folder of this party cannot be made: %w", err)
+	}
+	if err := n.openStorage(ctx); err != nil {
+		return nil, err
+	}
+	if err := n.openServices(ctx); err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+// Start opens ports and peers, resumes what was running and returns when requests
+// can be answered. It is called once.
+func (n *Node) Start(context.Context) error {
+	if err := n.openNetwork(); err != nil {
+		return err
+	}
+	n.work.Go(n.follow)
+	n.work.Go(func() { _ = n.queue.Run(n.ctx) })
+	n.work.Go(n.gossip)
+	n.resume()
+	n.startRest()
+	n.ready.Store(true)
+	n.statusChanged()
+	return nil
+}
+
+// Busy is one sentence about work that ending the program would interrupt, ""
+// when there is none.
+func (n *Node) Busy() string {
+	switch k := n.grids.running(); {
+	case k == 1:
+		return "One run is in progress; it pauses on this computer when the app ends and goes on when it is started again."
+	case k > 1:
+		return fmt.Sprintf("%d runs are in progress; they pause on this computer when the app ends and go on when it is started again.", k)
+	}
+	return ""
+}
+
+func (n *Node) openStorage(ctx context.Context) (err error) {
+	if n.db, err = sqlite.Open(ctx, n.opts.Home, sqlite.Options{Volatile: n.opts.Volatile}); err != nil {
+		return err
+	}
+	if n.store, err = blob.Open(filepath.Join(n.opts.Home, "blobs")); err != nil {
+		return err
+	}
+	n.self = n.opts.Self
+	if n.self == nil {
+		n.self, err = openIdentity(filepath.Join(n.opts.Home, "keys"), n.opts.Name)
+	}
+	return err
+}
+
+// unnamed is the display name of a party until its first start is over.
+const unnamed = "Unnamed party"
+
+func openIdentity(dir, name string) (*identity.Self, error) {
+	self, err := identity.Load(dir)
+	if err == nil || fed.KindOf(err) != fed.NotFound {
+		return self, err
+	}
+	if name == "" {
+		name = unnamed
+	}
+	if self, err = identity.Create(name); err != nil {
+		return nil, err
+	}
+	return self, self.Save(dir)
+}
+
+func (n *Node) openServices(ctx context.Context) (err error) {
+	n.counts = newCounters()
+	if n.settings, err = openSettings(ctx, n.db); err != nil {
+		return err
+	}
+	if n.egress, err = openEgress(ctx, n); err != nil {
+		return err
+	}
+	if n.peers, err = openPeers(ctx, n); err != nil {
+		return err
+	}
+	if n.inbox, err = openInbox(ctx, n); err != nil {
+		return err
+	}
+	if n.ops, err = openOperations(ctx, n); err != nil {
+		return err
+	}
+	if n.data, err = openData(ctx, n); err != nil {
+		return err
+	}
+	n.projects, n.tracker = project.New(), experiment.NewTracker()
+	n.aligns = newAlignments(n)
+	n.grids = newGrids(n)
+	if n.book, err = book.Open(ctx, sqlite.Docs{DB: n.db}, n.keys(), n.opts.Now); err != nil {
+		return err
+	}
+	n.ledger = reward.New(reward.Ports{
+		Book: n.book, Blobs: n.blobs(), Keys: n.keys(), Fetch: n.fetch,
+		Run: n.runOf, Policy: n.policyOf,
+	})
+	n.queue = &experiment.Queue{
+		Self: n.me(), Tracker: n.tracker, Grids: n.grids, States: n.grids, Ender: n.grids, Limit: n.gridLimit,
+		Log: n.opts.Log, Tell: n.runChanged, Retry: max(n.opts.Timers.Heartbeat, 50*time.Millisecond),
+	}
+	if err := n.queue.Load(ctx); err != nil {
+		return err
+	}
+	if err := n.openRest(ctx); err != nil {
+		return err
+	}
+	if err := n.loadConsents(ctx); err != nil {
+		return err
+	}
+	err = n.book.Subscribe(ctx, n.onDoc)
+	n.live = true
+	return err
+}
+
+// Close ends all work politely and returns when every goroutine has ended, or with
+// ctx's error when that takes too long.
+func (n *Node) Close(ctx context.Context) error {
+	if n.grids != nil {
+		n.grids.closeAll()
+	}
+	n.cancel()
+	done := make(chan error, 1)
+	go func() {
+		var errs []error
+		n.work.Wait()
+		if n.net != nil {
+			errs = append(errs, n.net.Close())
+		}
+		errs = append(errs, n.closeRest())
+		if n.db != nil {
+			errs = append(errs, n.db.Close())
+		}
+		done <- errors.Join(errs...)
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("close: %w", ctx.Err())
+	}
+}
+
+// me returns this party.
+func (n *Node) me() fed.PartyID { return n.identity().Party() }
+
+func (n *Node) identity() *identity.Self {
+	n.renameMu.RLock()
+	defer n.renameMu.RUnlock()
+	return n.self
+}
+
+// keys signs as this party. The organisation key never changes; its name may.
+func (n *Node) keys() keys { return keys{n} }
+
+type keys struct{ n *Node }
+
+func (k keys) Party() fed.PartyID                     { return k.n.me() }
+func (k keys) PublicKey() []byte                      { return k.n.identity().PublicKey() }
+func (k keys) Sign(domain string, body []byte) []byte { return k.n.identity().Sign(domain, body) }
+func (k keys) Verify(key []byte, domain string, body, sig []byte) bool {
+	return identity.Verify(key, domain, body, sig)
+}
+
+// blobs adapts the store to the services' interfaces.
+func (n *Node) blobs() blobs { return blobs{n.store} }
+
+type blobs struct{ *blob.Store }
+
+// Get reads a blob of at most a gigabyte into memory.
+func (b blobs) Get(_ context.Context, d fed.Digest) ([]byte, error) { return b.Store.Get(d) }
+
+// fetch gets a blob unless it is here already.
+func (n *Node) fetch(ctx context.Context, from fed.PartyID, ref fed.BlobRef) error {
+	if n.store.Has(ref.Digest) {
+		return nil
+	}
+	if from == n.me() {
+		return fed.Errorf(fed.NotFound, "", "blob %s is not here", ref.Digest.Short())
+	}
+	if err := n.net.Fetch(ctx, from, ref, nil); err != nil {
+		return err
+	}
+	n.counts.received(ref.Size)
+	return nil
+}
+
+// follow runs the follow-ups of documents one after the other.
+func (n *Node) follow() {
+	for {
+		select {
+		case <-n.ctx.Done():
+			return
+		case f := <-n.later:
+			f(n.ctx)
+		}
+	}
+}
+
+// then queues a follow-up. It never blocks: a queue of that length means that
+// something is stuck, and the gossip repairs what is dropped.
+func (n *Node) then(f func(ctx context.Context)) {
+	select {
+	case n.later <- f:
+	default:
+		n.opts.Log.Error("follow-up dropped")
+	}
+}
+
+// publish tells the screens, with the record as it is now.
+func (n *Node) publish(kind, subject string, data any) { n.opts.Publish(kind, subject, data) }
+
+func newHex() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	return fed.NewHexID(b)
+}
+
+func toJSON(v any) string {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return "{}"
+	}
+	return string(raw)
+}
+
+func ms(t time.Time) int64 { return t.UnixMilli() }
+
+func at(ms int64) time.Time { return time.UnixMilli(ms).UTC() }

@@ -1,0 +1,131 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"synergos.app/desktop/backend/fed"
+	"synergos.app/desktop/backend/network/transport"
+	"synergos.app/desktop/backend/service/experiment"
+	"synergos.app/desktop/backend/service/registry"
+	"synergos.app/desktop/backend/service/reward"
+	"synergos.app/desktop/backend/service/serving"
+)
+
+// openRest opens registry and serving.
+func (n *Node) openRest(ctx context.Context) (err error) {
+	n.registry = registry.New(registry.Ports{
+		Book: n.book, Blobs: n.blobs(), Keys: n.keys(), Score: serving.Score(n.decodePipeline(nil)),
+		Project: n.membersOf, Name: func(p fed.PartyID) string { return n.nameOf(string(p)) }, Now: n.opts.Now,
+	})
+	n.servings, err = openServings(ctx, n)
+	return err
+}
+
+func (n *Node) startRest() { n.servings.resume() }
+
+func (n *Node) closeRest() error {
+	var errs []error
+	if n.servings != nil {
+		errs = append(errs, n.servings.closeAll())
+	}
+	return errors.Join(errs...)
+}
+
+// membersOf tells the registry who decides in a project.
+func (n *Node) membersOf(id fed.ProjectID) (fed.PartyID, []fed.PartyID, fed.Policy, bool) {
+	p, ok := n.projects.Get(id)
+	var out []fed.PartyID
+	for _, s := range p.Accepted() {
+		out = append(out, s.Party)
+	}
+	return p.Admin, out, p.Policy, ok
+}
+
+// applyRest applies a document to the reductions of registry and catalog.
+func (n *Node) applyRest(d fed.Doc) {
+	n.registry.Apply(d)
+	n.onCatalogDoc(d)
+}
+
+// followRest is what a new document leads to there.
+func (n *Node) followRest(ctx context.Context, d fed.Doc) {
+	switch d.Kind {
+	case fed.DocVersion, fed.DocNumber, fed.DocStageAsk, fed.DocStageVote, fed.DocStageBack, fed.DocStageDone:
+		n.registryFollow(ctx, d)
+	case fed.DocAccept, fed.DocProject:
+		n.appendPending(ctx)
+	}
+	n.catalogFollow(ctx, d)
+}
+
+// ledgerFollow checks and countersigns a ledger that has been closed.
+func (n *Node) ledgerFollow(ctx context.Context, id fed.RunID) {
+	n.publish("reward", string(id), nil)
+	n.publish("contribution", string(id), nil)
+	r, ok := n.tracker.Run(id)
+	if !ok {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	if err := n.ledger.Answer(ctx, r.Run); err != nil {
+		n.opts.Log.Info("ledger not checked yet", "run", id, "error", err.Error())
+	}
+}
+
+// retryLedgers checks what could not be checked when it arrived.
+func (n *Node) retryLedgers(ctx context.Context) {
+	for _, id := range n.ledger.Runs() {
+		chain, beside := n.ledger.Entries(id)
+		closed := len(chain) > 0 && chain[len(chain)-1].Kind == reward.KindClose
+		signed := slices.ContainsFunc(beside, func(e reward.Entry) bool { return e.Kind == reward.KindCountersign && e.By == n.me() })
+		if closed && !signed {
+			n.ledgerFollow(ctx, id)
+		}
+	}
+}
+
+// sharedBlob reports whether a blob belongs to what a member of a project may
+// read: files of versions, score tables and results.
+func (n *Node) sharedBlob(p fed.PartyID, d fed.Digest) bool {
+	for _, m := range n.registry.Models() {
+		if !n.projects.Reads(m.Project, p) {
+			continue
+		}
+		for _, v := range m.Versions {
+			if slices.ContainsFunc(v.Files, func(f registry.FileRef) bool { return f.Blob.Digest == d }) {
+				return true
+			}
+		}
+	}
+	for _, r := range n.tracker.Runs(func(r experiment.Run) bool { _, ok := r.Member(p); return ok }) {
+		if r.End != nil && r.End.Params == d {
+			return true
+		}
+		for _, t := range n.ledger.Rounds(r.ID) {
+			if t.Tables.Digest == d {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// consentFor names the consent under which a frame leaves, "" for what pairing
+// itself covers.
+func (n *Node) consentFor(f transport.Frame) string {
+	id := fed.ProjectID(f.Subject)
+	if p, ok := fed.ProjectOf(f.Subject); ok {
+		id = p
+	} else if n.tracker != nil {
+		if r, ok := n.tracker.Run(fed.RunID(f.Subject)); ok {
+			id = r.Project
+		}
+	}
+	n.consentMu.Lock()
+	defer n.consentMu.Unlock()
+	return n.consentIDs[id]
+}
