@@ -42,6 +42,21 @@ func allowedURL(address string) (string, error) {
 	return u.String(), nil
 }
 
+// betterLocale replaces the locale C.UTF-8, which WebKitGTK turns into the
+// language "C": the page's number formats refuse that, and the window stays
+// blank. "" means that the locale may stay.
+func betterLocale(env func(string) string) string {
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if v := env(name); v != "" {
+			if strings.HasPrefix(v, "C.") {
+				return "en_US.UTF-8"
+			}
+			return ""
+		}
+	}
+	return ""
+}
+
 // folderOf is the folder to show for path: itself, or where the file lies.
 func folderOf(path string) (string, error) {
 	info, err := os.Stat(path)

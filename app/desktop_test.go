@@ -28,6 +28,23 @@ func TestAllowedURL(t *testing.T) {
 	}
 }
 
+func TestBetterLocale(t *testing.T) {
+	for _, c := range []struct {
+		env  map[string]string
+		want string
+	}{
+		{map[string]string{"LANG": "C.UTF-8"}, "en_US.UTF-8"},
+		{map[string]string{"LANG": "de_DE.UTF-8", "LC_ALL": "C.utf8"}, "en_US.UTF-8"},
+		{map[string]string{"LANG": "C.UTF-8", "LC_ALL": "de_DE.UTF-8"}, ""},
+		{map[string]string{"LANG": "C"}, ""},
+		{nil, ""},
+	} {
+		if got := betterLocale(func(name string) string { return c.env[name] }); got != c.want {
+			t.Errorf("%v: %q", c.env, got)
+		}
+	}
+}
+
 func TestDownload(t *testing.T) {
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/api/v1/models/x/export" {

@@ -82,6 +82,9 @@ func show(o *options.App) (err error) {
 // runWindow shows the window until it is closed, then closes the host.
 func runWindow(ctx context.Context, h *host) error {
 	graphics(h.settings.safeGraphics)
+	if locale := betterLocale(os.Getenv); locale != "" {
+		_ = os.Setenv("LC_ALL", locale) // fails only for an invalid name
+	}
 	handler := h.handler(api.GuardOptions{}) // no port: only marked requests pass
 	desk := &Desktop{host: h, api: handler, root: ctx, ended: make(chan struct{})}
 	if err := h.openControl(handler, desk.raise); err != nil {

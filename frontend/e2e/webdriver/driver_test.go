@@ -136,13 +136,17 @@ type window struct {
 	client                 http.Client
 }
 
-// environment is that of a user with nothing but a display.
+// environment is that of a user with nothing but a display and the locale that
+// once left the window blank.
 func environment(display string, dir string) []string {
 	return []string{
 		"DISPLAY=" + display, "HOME=" + dir, "XDG_RUNTIME_DIR=" + dir, "PATH=" + os.Getenv("PATH"),
 		"LANG=C.UTF-8", "NO_AT_BRIDGE=1", "GDK_BACKEND=x11",
 	}
 }
+
+// pageIsThere is true when the page shows words: a screen, or why there is none.
+const pageIsThere = `return document.readyState === 'complete' && window.runtime !== undefined && document.body.innerText.trim().length > 20`
 
 // openWindow starts everything and waits until the page is there.
 func openWindow(t *testing.T) *window {
@@ -183,8 +187,13 @@ func openWindow(t *testing.T) *window {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = syscall.Kill(w.pid, syscall.SIGKILL) })
+	t.Cleanup(func() {
+		if t.Failed() && w.alive() {
+			w.screenshot(t, "failed")
+		}
+	})
 	waitFor(t, "the page", startLimit, func() bool {
-		return w.run(t, `return document.readyState === 'complete' && document.querySelector('h1') !== null`) == true
+		return w.run(t, pageIsThere) == true
 	})
 	t.Logf("page in the window after %v", time.Since(begin).Round(time.Millisecond))
 	return w

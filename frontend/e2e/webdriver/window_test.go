@@ -35,8 +35,9 @@ func (w *window) page(t *testing.T) {
 	if got := w.call(t, "GET", "/url", nil); got != "wails://wails/" && !strings.HasPrefix(fmt.Sprint(got), "wails://wails/#") {
 		t.Errorf("url %v", got)
 	}
-	if got := w.run(t, `return document.querySelector('h1').textContent.trim()`); got == "" {
-		t.Error("the page has no heading")
+	got := w.await(t, `const r = await fetch('/api/v1/status'); return r.ok && document.querySelector('h1') === null`)
+	if got != false {
+		t.Errorf("the engine is ready and the page shows no screen: %v", got)
 	}
 	img, err := png.Decode(bytes.NewReader(w.screenshot(t, "window")))
 	if err != nil {
@@ -134,7 +135,7 @@ func (w *window) events(t *testing.T) {
 func (w *window) reload(t *testing.T) {
 	w.call(t, "POST", "/refresh", map[string]any{})
 	waitFor(t, "the page again", startLimit, func() bool {
-		return w.run(t, `return document.readyState === 'complete' && window.runtime !== undefined && document.querySelector('h1') !== null`) == true
+		return w.run(t, pageIsThere) == true
 	})
 	w.run(t, `window.count = 0; window.runtime.EventsOn('evt', items => { window.count += items.filter(e => e.subject === 'synergos://invite/again').length })`)
 	second := exec.Command(binary, "--home", w.home, "synergos://invite/again")
