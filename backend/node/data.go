@@ -258,7 +258,7 @@ func (s saved) usable() error {
 func (b *dataBook) record(o *owned) record {
 	s, _ := b.snap(o)
 	r := record{id: o.id, path: s.Path, ready: s.State == dataReady, secret: o.secret, columns: s.Columns, rowBand: dataset.RowBand(s.Rows), rows: s.Rows, roles: map[string]string{}}
-	if true {
+	if s.Named {
 		r.name = s.Name
 	}
 	if s.Profile != nil {
