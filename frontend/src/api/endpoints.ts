@@ -40,6 +40,7 @@ import type {
   RunDetail,
   Serving,
   ServingSwitch,
+  Session,
   Setting,
   StageRequest,
   Status,
@@ -58,6 +59,7 @@ const e = encodeURIComponent
 // api is every call of the local API that the screens make, by screen.
 export const api = {
   session: (token: string) => post<void>('/session', { token }),
+  connection: () => get<Session>('/session'),
   status: () => get<Status>('/status'),
   home: () => get<Home>('/home'),
   replay: (after: number) => get<Replay>('/events/replay', { after }),

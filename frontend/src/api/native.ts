@@ -138,3 +138,19 @@ export async function showWindow(): Promise<void> {
 export async function quit(): Promise<void> {
   await within(10_000, bound()?.Quit() ?? Promise.resolve())
 }
+
+// whenClosing asks the page what to do when the window is closed while work goes
+// on; what is going on comes as a sentence.
+export function whenClosing(ask: (busy: string) => void): () => void {
+  const rt = window.runtime
+  if (!rt) return () => undefined
+  return rt.EventsOn('close', (busy: string) => {
+    rt.EventsEmit('close-shown')
+    ask(busy)
+  })
+}
+
+// hideWindow keeps the app running without its window.
+export function hideWindow() {
+  window.runtime?.WindowHide()
+}

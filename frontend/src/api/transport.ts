@@ -5,11 +5,19 @@ import type { Envelope, Replay } from './types'
 
 export type { Envelope, Replay }
 
-// Source delivers batches as they come. open is called after each (re)connect.
+// Span says which numbers a coalesced batch stands for: (after, last].
+export interface Span {
+  epoch: string
+  after: number
+  last: number
+}
+
+type OnBatch = (b: Envelope[], span?: Span) => void
+
+// Source delivers batches as they come. onOpen is called after each (re)connect.
+// Without a span, a jump in seq means loss.
 export interface Source {
-  start(after: () => number, onBatch: (b: Envelope[]) => void, onOpen: () => void): () => void
-  // true: a jump in seq means loss. The window's pump coalesces, so there it does not.
-  strict: boolean
+  start(after: () => number, onBatch: OnBatch, onOpen: () => void): () => void
 }
 
 export interface StreamOptions {
@@ -24,7 +32,7 @@ export class EventStream {
   last = 0
   epoch = ''
   private catching: Promise<void> | null = null
-  private held: Envelope[] = []
+  private held: [Envelope[], Span | undefined][] = []
   private stopSource: (() => void) | null = null
   private stopped = false
   private o: StreamOptions
@@ -40,7 +48,7 @@ export class EventStream {
       if (this.stopped) return
       this.stopSource = this.o.source.start(
         () => this.last,
-        (b) => this.take(b),
+        (b, span) => this.take(b, span),
         () => void this.catchUp(),
       )
     })
@@ -57,7 +65,7 @@ export class EventStream {
       this.catching = null
       const held = this.held
       this.held = []
-      if (held.length > 0) this.take(held)
+      for (const [b, span] of held) this.take(b, span)
     })
     return this.catching
   }
@@ -83,19 +91,26 @@ export class EventStream {
     if (known) this.o.onReset()
   }
 
-  private take(batch: Envelope[]) {
+  private take(batch: Envelope[], span?: Span) {
     if (this.catching) {
-      this.held.push(...batch)
+      this.held.push([batch, span])
       return
     }
-    const fresh = batch.filter((e) => e.seq > this.last).sort((a, b) => a.seq - b.seq)
-    if (fresh.length === 0) return
-    if (this.o.source.strict && this.epoch !== '' && hasGap(this.last, fresh)) {
-      this.held.push(...fresh)
+    if (span && span.last <= this.last && span.epoch === this.epoch) return
+    const fresh = batch.filter((e) => e.seq > this.last || (span && span.epoch !== this.epoch)).sort((a, b) => a.seq - b.seq)
+    if (fresh.length === 0 && !span) return
+    if (this.epoch !== '' && this.lost(fresh, span)) {
+      this.held.push([batch, span])
       void this.catchUp()
       return
     }
     this.deliver(fresh)
+    if (span) this.last = Math.max(this.last, span.last)
+  }
+
+  private lost(fresh: Envelope[], span?: Span): boolean {
+    if (span) return span.epoch !== this.epoch || span.after > this.last
+    return hasGap(this.last, fresh)
   }
 
   private deliver(items: Envelope[]) {
@@ -116,7 +131,9 @@ function hasGap(last: number, batch: Envelope[]): boolean {
 }
 
 interface WailsRuntime {
-  EventsOn(name: string, f: (b: Envelope[]) => void): () => void
+  EventsOn(name: string, f: (...args: never[]) => void): () => void
+  EventsEmit(name: string, ...args: unknown[]): void
+  WindowHide(): void
 }
 
 declare global {
@@ -128,9 +145,8 @@ declare global {
 // windowSource listens to the one batched event of the desktop window.
 export function windowSource(rt: WailsRuntime): Source {
   return {
-    strict: false,
     start(_after, onBatch, onOpen) {
-      const off = rt.EventsOn('evt', (b) => onBatch(Array.isArray(b) ? b : [b]))
+      const off = rt.EventsOn('evt', (b: Envelope[], span: Span) => onBatch(b ?? [], span))
       onOpen()
       return off
     },
@@ -140,7 +156,6 @@ export function windowSource(rt: WailsRuntime): Source {
 // sseSource opens one EventSource and opens it again, later and later, when it breaks.
 export function sseSource(url: string, make: (u: string) => EventSource = (u) => new EventSource(u)): Source {
   return {
-    strict: true,
     start(after, onBatch, onOpen) {
       let es: EventSource | null = null
       let timer: ReturnType<typeof setTimeout> | undefined
@@ -178,7 +193,6 @@ export function sseSource(url: string, make: (u: string) => EventSource = (u) =>
 export function sharedSource(inner: Source, name: string): Source {
   if (typeof navigator === 'undefined' || !navigator.locks || typeof BroadcastChannel === 'undefined') return inner
   return {
-    strict: inner.strict,
     start(after, onBatch, onOpen) {
       const channel = new BroadcastChannel(name)
       channel.onmessage = (m) => onBatch(m.data as Envelope[])

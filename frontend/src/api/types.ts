@@ -100,6 +100,7 @@ export type Vote = S['Vote']
 export type Problem = S['RecordProblem']
 export type ProblemBody = S['Problem']
 export type Envelope = S['Event']
+export type Session = S['Session']
 export type Replay = S['Replay']
 
 // What is sent carries a whole RunConfig as it was read.

@@ -76,6 +76,16 @@ export function duration(ms: Maybe): string {
   return `${unit(Math.floor(h / 24), 'day')} ${unit(h % 24, 'hour')}`
 }
 
+// rough formats how long it may still take, in one unit: nobody knows the seconds.
+export function rough(msLeft: Maybe): string {
+  if (!good(msLeft) || msLeft < 0) return dash
+  const unit = (v: number, u: string) => nf({ style: 'unit', unit: u, unitDisplay: 'short', maximumFractionDigits: 0 }).format(v)
+  const s = msLeft / 1000
+  if (s < 90) return unit(Math.max(1, Math.round(s)), 'second')
+  if (s < 5400) return unit(Math.round(s / 60), 'minute')
+  return unit(Math.round(s / 3600), 'hour')
+}
+
 // ms formats a short latency.
 export const ms = (x: Maybe) =>
   good(x) ? nf({ style: 'unit', unit: 'millisecond', maximumFractionDigits: x < 10 ? 1 : 0 }).format(x) : dash

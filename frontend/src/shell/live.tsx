@@ -13,7 +13,10 @@ export function useLive(): boolean {
     const stream = new EventStream({
       source: pickSource(),
       replay: api.replay,
-      onBatch: (b) => inv.add(applyBatch(qc, b)),
+      onBatch: (b) => {
+        inv.add(applyBatch(qc, b))
+        for (const e of b) if (e.kind === 'app.open') window.dispatchEvent(new CustomEvent('synergos-open', { detail: e.subject }))
+      },
       onReset: () => void qc.invalidateQueries(),
       onState: setLive,
     })

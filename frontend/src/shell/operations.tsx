@@ -5,7 +5,7 @@ import { useTranslation } from 'react-i18next'
 import { api } from '../api/endpoints'
 import { k } from '../api/queries'
 import type { Operation } from '../api/types'
-import { ago, bytes, duration, int } from '../format/format'
+import { ago, bytes, int, rough } from '../format/format'
 import { StateBadge } from '../ui/badge'
 import { View } from '../ui/states'
 import { useAct } from './act'
@@ -58,7 +58,7 @@ export function OperationItem({ op }: { op: Operation }) {
         {[
           op.phase,
           going && op.total > 0 && t('shell.operations.of', { done: amount(op.done), total: amount(op.total), unit: op.unit === 'bytes' ? '' : op.unit }),
-          going && op.etaMs > 0 && t('common.left', { time: duration(op.etaMs) }),
+          going && op.etaMs > 0 && t('common.left', { time: rough(op.etaMs) }),
           !going && ago(op.endedAt ?? op.startedAt),
         ]
           .filter(Boolean)

@@ -28,6 +28,7 @@ import { useLive } from './live'
 import { active, screens } from './nav'
 import { Operations } from './operations'
 import { Palette } from './palette'
+import { Closing, Opened } from './outside'
 import { PairingPrompt } from './pairing'
 import { ShortcutSheet } from './sheet'
 import { modKey, typing } from './shortcuts'
@@ -77,6 +78,8 @@ export function Shell() {
       <Operations opened={drawer === 'operations'} onClose={() => setDrawer(null)} />
       <ShortcutSheet opened={drawer === 'keys'} onClose={() => setDrawer(null)} />
       <PairingPrompt />
+      <Closing />
+      <Opened />
       <Palette />
     </AppShell>
   )

@@ -49,7 +49,7 @@ export function Checks({ items }: { items: Check[] }) {
     <Stack gap={6} component="ul" p={0} m={0} style={{ listStyle: 'none' }}>
       {items.map((c) => (
         <Group key={c.name} gap="xs" wrap="nowrap" align="flex-start" component="li">
-          <ThemeIcon size={20} radius="xl" color={c.ok ? 'green' : 'red'} variant="light" aria-label={c.ok ? t('common.passed') : t('common.failed')}>
+          <ThemeIcon size={20} radius="xl" color={c.ok ? 'green' : 'red'} variant="light" role="img" aria-label={c.ok ? t('common.passed') : t('common.failed')}>
             {c.ok ? <IconCheck size={13} /> : <IconX size={13} />}
           </ThemeIcon>
           <Box style={{ minWidth: 0 }}>
@@ -78,7 +78,7 @@ export function Findings({ items }: { items: Finding[] }) {
         const [color, icon] = look[f.severity] ?? look.info
         return (
           <Group key={i} gap="xs" wrap="nowrap" align="flex-start" component="li">
-            <ThemeIcon size={20} radius="xl" color={color} variant="light" aria-label={t(`common.severity.${f.severity}`)}>
+            <ThemeIcon size={20} radius="xl" color={color} variant="light" role="img" aria-label={t(`common.severity.${f.severity}`)}>
               {icon}
             </ThemeIcon>
             <Box style={{ minWidth: 0 }}>

@@ -25,6 +25,13 @@ interface Point extends SimulationNodeDatum {
 const W = 420
 const H = 300
 
+// frame is the part of the picture that holds everything, labels included.
+function frame(ys: number[]): [number, number] {
+  const top = Math.min(H / 2 - 30, ...ys.map((y) => (y < H / 2 - 20 ? y - 54 : y - 22)))
+  const bottom = Math.max(H / 2 + 60, ...ys.map((y) => (y < H / 2 - 20 ? y + 22 : y + 52)))
+  return [top, bottom - top]
+}
+
 // layout puts the parties round the centre: d3-force run to its rest, from a start
 // that depends only on the order, so that the picture does not jump.
 export function layout(ids: string[]): Map<string, { x: number; y: number }> {
@@ -51,10 +58,11 @@ export function Star({ centre, nodes, label }: Props) {
   const { t } = useTranslation()
   const ids = nodes.map((n) => n.id).join(' ')
   const at = useMemo(() => layout(ids ? ids.split(' ') : []), [ids])
+  const [top, height] = frame([...at.values()].map((p) => p.y))
   const summary = nodes.map((n) => `${n.name}: ${n.note ?? ''}`).join('; ')
   return (
     <Box style={{ width: '100%', maxWidth: 520, margin: '0 auto' }}>
-      <svg viewBox={`0 0 ${W} ${H}`} width="100%" role="img" aria-label={t('common.chartSummary', { label, summary: `${centre.name}. ${summary}` })}>
+      <svg viewBox={`0 ${top} ${W} ${height}`} width="100%" role="img" aria-label={t('common.chartSummary', { label, summary: `${centre.name}. ${summary}` })}>
         {nodes.map((n) => {
           const p = at.get(n.id) ?? { x: W / 2, y: H / 2 }
           return (
@@ -66,16 +74,17 @@ export function Star({ centre, nodes, label }: Props) {
         })}
         {nodes.map((n) => {
           const p = at.get(n.id) ?? { x: W / 2, y: H / 2 }
+          const above = p.y < H / 2 - 20 // its label then stands outside of the star
           return (
             <g key={n.id}>
               <circle cx={p.x} cy={p.y} r={14} fill="var(--panel)" stroke={tone(n)} strokeWidth={2.5} strokeDasharray={n.live ? undefined : '3 3'} />
               <text x={p.x} y={p.y + 5} textAnchor="middle" fontSize="13" fontWeight="700" fill={tone(n)}>
                 {n.name.slice(0, 1).toUpperCase()}
               </text>
-              <text x={p.x} y={p.y + 30} textAnchor="middle" fontSize="12" fontWeight="600" fill="var(--mantine-color-text)">
+              <text x={p.x} y={p.y + (above ? -35 : 30)} textAnchor="middle" fontSize="12" fontWeight="600" fill="var(--mantine-color-text)">
                 {cut(n.name)}
               </text>
-              <text x={p.x} y={p.y + 44} textAnchor="middle" fontSize="11" fill="var(--faint)">
+              <text x={p.x} y={p.y + (above ? -21 : 44)} textAnchor="middle" fontSize="11" fill="var(--faint)">
                 {n.note}
               </text>
             </g>

@@ -4,7 +4,7 @@ import { IconBooks, IconSearch, IconUsersPlus } from '@tabler/icons-react'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { Link, useSearchParams } from 'react-router'
+import { Link, useNavigate, useSearchParams } from 'react-router'
 import { api } from '../../api/endpoints'
 import { k } from '../../api/queries'
 import type { CatalogEntry, Facet } from '../../api/types'
@@ -49,6 +49,7 @@ export function Catalog() {
 
 function Cards() {
   const { t } = useTranslation()
+  const go = useNavigate()
   const [text, setText] = useState('')
   const [q] = useDebouncedValue(text, 250)
   const [facet, setFacet] = useState<Partial<Record<FacetName, string>>>({})
@@ -64,7 +65,7 @@ function Cards() {
       <Group align="flex-end">
         <TextInput data-search aria-label={t('catalog.search')} placeholder={t('catalog.search')} leftSection={<IconSearch size={16} />} value={text} onChange={(e) => setText(e.currentTarget.value)} style={{ flex: '1 1 260px' }} />
         <Select aria-label={t('catalog.compareWith')} placeholder={t('catalog.compareWith')} data={(mine.data ?? []).map((d) => ({ value: d.id, label: d.name }))} value={dataset || null} onChange={(v) => setDataset(v ?? '')} clearable w={260} />
-        <Button leftSection={<IconUsersPlus size={16} />} component={Link} to={`/projects/new?parties=${parties.join(',')}`} disabled={parties.length === 0} data-disabled={parties.length === 0 || undefined} onClick={(e) => parties.length === 0 && e.preventDefault()}>
+        <Button leftSection={<IconUsersPlus size={16} />} disabled={parties.length === 0} onClick={() => void go(`/projects/new?parties=${parties.join(',')}`)}>
           {t('catalog.startProject')}
         </Button>
       </Group>

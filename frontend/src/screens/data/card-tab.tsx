@@ -7,7 +7,7 @@ import { api } from '../../api/endpoints'
 import { k } from '../../api/queries'
 import type { CardPreview, DatasetEdit, Profile } from '../../api/types'
 import { bytes, day, sig } from '../../format/format'
-import i18n from '../../i18n'
+import i18n, { maybe } from '../../i18n'
 import { useAct } from '../../shell/act'
 import { Section } from '../../ui/page'
 import { Facts } from '../../ui/parts'
@@ -220,7 +220,7 @@ function Levels({ p, c, edit }: { p: Profile; c: CardPreview; edit: (e: DatasetE
 // seenAs puts a declared column in words.
 export function seenAs(s: CardPreview['card']['columns'][number]): string {
   const t = i18n.t
-  const parts: string[] = [s.type]
+  const parts: string[] = [maybe(`data.types.${s.type}`, s.type)]
   if (s.unit) parts.push(s.unit)
   if (s.missingBand) parts.push(t('data.missingBand', { band: s.missingBand }))
   if (s.mean !== null && s.mean !== undefined && (s.mean !== 0 || s.sd)) parts.push(t('data.meanSd', { mean: sig(s.mean, 3), sd: sig(s.sd, 3) }))

@@ -6,7 +6,7 @@ import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link, useNavigate, useParams, useSearchParams } from 'react-router'
 import { api } from '../../api/endpoints'
-import { reveal } from '../../api/native'
+import { inWindow, reveal } from '../../api/native'
 import { k } from '../../api/queries'
 import type { Column, DatasetEdit, Profile } from '../../api/types'
 import { bytes, day, int, list, percent, sig } from '../../format/format'
@@ -94,7 +94,7 @@ function DatasetActions({ p, onShare }: { p: Profile; onShare: () => void }) {
     })
   return (
     <>
-      <Button variant="default" component={Link} to={`/projects/new?dataset=${d.id}`} disabled={d.state !== 'ready'}>
+      <Button variant="default" disabled={d.state !== 'ready'} onClick={() => void go(`/projects/new?dataset=${d.id}`)}>
         {t('data.useInProject')}
       </Button>
       <Button leftSection={<IconShare size={16} />} onClick={onShare}>
@@ -110,9 +110,11 @@ function DatasetActions({ p, onShare }: { p: Profile; onShare: () => void }) {
           <Menu.Item leftSection={<IconRefresh size={15} />} onClick={() => reload.mutate(undefined)}>
             {t('data.reload')}
           </Menu.Item>
-          <Menu.Item leftSection={<IconFileSearch size={15} />} onClick={() => void reveal(d.path)}>
-            {t('data.reveal')}
-          </Menu.Item>
+          {inWindow() && !d.sample && (
+            <Menu.Item leftSection={<IconFileSearch size={15} />} onClick={() => void reveal(d.path)}>
+              {t('data.reveal')}
+            </Menu.Item>
+          )}
           <Menu.Item leftSection={<IconTrash size={15} />} color="red" onClick={ask}>
             {t('data.forget.button')}
           </Menu.Item>
@@ -232,7 +234,7 @@ function Columns({ p, edit, busy }: { p: Profile; edit: (e: DatasetEdit) => void
           { key: 'hist', head: t('data.values'), cell: (c) => (c.histogram.length > 0 ? <Histogram bins={c.histogram} classes={p.classes} label={t('data.histogramOf', { column: c.name, range: range(c) })} /> : null) },
           { key: 'range', head: t('data.rangeHead'), cell: (c) => <Text size="xs" c="dimmed">{range(c)}</Text> },
           { key: 'missing', head: t('data.missing'), num: true, sort: (c) => c.missing, cell: (c) => (c.missing ? percent(c.missing / Math.max(1, p.dataset.rows)) : '0') },
-          { key: 'type', head: t('data.type'), cell: (c) => <Select size="xs" w={112} aria-label={t('data.typeOf', { column: c.name })} allowDeselect={false} data={types.map((x) => ({ value: x, label: t(`data.types.${x}`) }))} value={c.type} disabled={busy} onChange={(v) => v && v !== c.type && edit({ types: { [c.name]: v } })} /> },
+          { key: 'type', head: t('data.type'), cell: (c) => <Select size="xs" w={136} aria-label={t('data.typeOf', { column: c.name })} allowDeselect={false} data={types.map((x) => ({ value: x, label: t(`data.types.${x}`) }))} value={c.type} disabled={busy} onChange={(v) => v && v !== c.type && edit({ types: { [c.name]: v } })} /> },
           { key: 'role', head: t('data.role'), cell: (c) => <Select size="xs" w={126} aria-label={t('data.roleOf', { column: c.name })} allowDeselect={false} data={roles.map((x) => ({ value: x, label: t(`data.roles.${x}`) }))} value={c.role} disabled={busy} onChange={(v) => v && v !== c.role && edit({ roles: { [c.name]: v } })} /> },
         ]}
       />

@@ -7,7 +7,7 @@ import { Link, useNavigate } from 'react-router'
 import { api } from '../../api/endpoints'
 import { k } from '../../api/queries'
 import type { Home as HomeView, Run, Tutorial } from '../../api/types'
-import { ago, duration, int, metric, money, percent, plain } from '../../format/format'
+import { ago, int, metric, money, percent, plain, rough } from '../../format/format'
 import { maybe } from '../../i18n'
 import { useAct } from '../../shell/act'
 import { InboxItem } from '../../shell/inbox'
@@ -125,7 +125,7 @@ function TutorialCard({ tutorial }: { tutorial: Tutorial }) {
       <SimpleGrid cols={{ base: 1, sm: 2, md: 3 }} mt="md" spacing="xs" component="ol" p={0} style={{ listStyle: 'none' }}>
         {tutorial.steps.map((s) => (
           <Group key={s.id} component="li" gap="xs" wrap="nowrap" align="flex-start">
-            <ThemeIcon size={22} radius="xl" variant={s.done ? 'filled' : 'light'} color={s.done ? 'green.8' : 'gray'} aria-label={s.done ? t('home.tutorial.ticked') : t('home.tutorial.open')}>
+            <ThemeIcon size={22} radius="xl" variant={s.done ? 'filled' : 'light'} color={s.done ? 'green.9' : 'gray'} role="img" aria-label={s.done ? t('home.tutorial.ticked') : t('home.tutorial.open')}>
               {s.done ? <IconCheck size={14} /> : <IconCircle size={12} />}
             </ThemeIcon>
             <Box>
@@ -145,7 +145,7 @@ function Overview({ d }: { d: HomeView }) {
   const { t } = useTranslation()
   const needs = d.inbox.filter((e) => !e.done)
   return (
-    <Box style={{ display: 'grid', gridTemplateColumns: 'repeat(auto-fit, minmax(min(100%, 400px), 1fr))', gap: 16, alignItems: 'start' }}>
+    <Box className="masonry">
       {needs.length > 0 && (
         <Section title={t('home.needs', { count: needs.length })}>
           <Stack gap="sm">
@@ -237,7 +237,7 @@ export function RunLine({ run: r }: { run: Run }) {
           <Progress value={(r.round / Math.max(1, r.rounds)) * 100} style={{ flex: 1 }} size="sm" aria-label={t('runs.progress', { round: r.round, rounds: r.rounds })} />
           <Text size="xs" c="dimmed" className="num">
             {int(r.round)}/{int(r.rounds)}
-            {r.etaMs > 0 ? ` · ${t('common.left', { time: duration(r.etaMs) })}` : ''}
+            {r.etaMs > 0 ? ` · ${t('common.left', { time: rough(r.etaMs) })}` : ''}
           </Text>
         </Group>
       )}

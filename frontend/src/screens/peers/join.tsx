@@ -1,5 +1,5 @@
 import { Button, Group, Modal, Stack, Text, Textarea } from '@mantine/core'
-import { type FormEvent, useState } from 'react'
+import { type FormEvent, useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { api } from '../../api/endpoints'
 import { k } from '../../api/queries'
@@ -8,9 +8,12 @@ import { useAct } from '../../shell/act'
 import { Failed } from '../../ui/states'
 
 // JoinModal takes an invite link, or an address where a code will be compared.
-export function JoinModal({ opened, onClose, onPairing }: { opened: boolean; onClose: () => void; onPairing: (p: Pairing) => void }) {
+export function JoinModal({ opened, link = '', onClose, onPairing }: { opened: boolean; link?: string; onClose: () => void; onPairing: (p: Pairing) => void }) {
   const { t } = useTranslation()
-  const [text, setText] = useState('')
+  const [text, setText] = useState(link)
+  useEffect(() => {
+    if (link) setText(link)
+  }, [link])
   const looksLikeAddress = /^[^\s/]+:\d+$/.test(text.trim())
   const join = useAct((s: string) => (looksLikeAddress ? api.pairAddress(s) : api.acceptInvite(s)), {
     stale: [k.peers, k.home],

@@ -53,6 +53,7 @@ export function Peers() {
       <InviteModal opened={open === 'invite'} onClose={close} />
       <JoinModal
         opened={open === 'join'}
+        link={query.get('link') ?? ''}
         onClose={close}
         onPairing={(p) => {
           close()

@@ -81,7 +81,7 @@ export function ProjectPage() {
 function Dot() {
   const { t } = useTranslation()
   return (
-    <Badge size="xs" color="orange.9" variant="filled">
+    <Badge size="sm" color="orange">
       {t('common.state.confirm')}
     </Badge>
   )
@@ -102,7 +102,7 @@ function Actions({ p }: { p: Project }) {
         </Button>
       )}
       {member && (
-        <Button component={Link} to={`/projects/${p.id}/new-experiment`} leftSection={<IconPlus size={16} />} disabled={p.state !== 'ready'} data-disabled={p.state !== 'ready' || undefined} onClick={(e) => p.state !== 'ready' && e.preventDefault()}>
+        <Button leftSection={<IconPlus size={16} />} disabled={p.state !== 'ready'} onClick={() => void go(`/projects/${p.id}/new-experiment`)}>
           {t('projects.newExperiment')}
         </Button>
       )}
@@ -135,7 +135,7 @@ function Progress({ p, onOpen }: { p: Project; onOpen: (tab: string) => void }) 
   const steps = [
     { tab: 'overview', label: t('projects.step.invite'), text: t('projects.step.inviteText', { count: p.parties.length }) },
     { tab: 'consent', label: t('projects.step.consent'), text: t('projects.step.consentText', { accepted, count: p.parties.length }) },
-    { tab: 'alignment', label: t('projects.step.align'), text: p.state === 'ready' ? t('common.state.agreed') : maybe(`common.state.${p.state}`, '') },
+    { tab: 'alignment', label: t('projects.step.align'), text: p.state === 'ready' ? t('common.state.agreed') : p.state === 'aligning' || p.state === 'confirm' ? t(`common.state.${p.state}`) : '' },
     { tab: 'experiments', label: t('projects.step.train'), text: t('projects.runCount', { count: p.runs }) },
   ]
   return (

@@ -7,7 +7,7 @@ import { Link, useNavigate, useParams, useSearchParams } from 'react-router'
 import { api } from '../../api/endpoints'
 import { k } from '../../api/queries'
 import type { RunDetail } from '../../api/types'
-import { duration, int, plain } from '../../format/format'
+import { int, plain, rough } from '../../format/format'
 import { useAct } from '../../shell/act'
 import { PracticeBadge, StateBadge } from '../../ui/badge'
 import { Page } from '../../ui/page'
@@ -91,7 +91,7 @@ function Bar({ d }: { d: RunDetail }) {
       <Progress value={(r.round / Math.max(1, r.rounds)) * 100} style={{ flex: 1 }} size="lg" aria-label={t('runs.progress', { round: r.round, rounds: r.rounds })} />
       <Text size="sm" className="num" style={{ whiteSpace: 'nowrap' }}>
         {t('runs.progress', { round: int(r.round), rounds: int(r.rounds) })}
-        {r.etaMs > 0 && ` · ${t('common.left', { time: duration(r.etaMs) })}`}
+        {r.etaMs > 0 && ` · ${t('common.left', { time: rough(r.etaMs) })}`}
       </Text>
     </Group>
   )

@@ -3,7 +3,6 @@ import { IconRefresh } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useTranslation } from 'react-i18next'
 import { api } from '../../api/endpoints'
-import { openURL } from '../../api/native'
 import { k } from '../../api/queries'
 import type { Diagnostics } from '../../api/types'
 import { int } from '../../format/format'
@@ -99,11 +98,6 @@ export function About() {
         <Stack maw={860}>
           <Section title={t('settings.about')} hint={t('settings.aboutText')}>
             <Facts rows={Object.entries(d.build).map(([a, b]) => [a, b])} />
-            <Group mt="md">
-              <Button size="xs" variant="default" onClick={() => void openURL('https://arxiv.org/abs/1602.05629')}>
-                {t('settings.paper')}
-              </Button>
-            </Group>
           </Section>
         </Stack>
       )}
