@@ -93,6 +93,17 @@ func (h *Host) spawn(f func()) bool {
 	return true
 }
 
+// hold makes Close wait until the caller has called h.wg.Done; false once closed.
+func (h *Host) hold() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return false
+	}
+	h.wg.Add(1)
+	return true
+}
+
 // Close says goodbye to all peers, ends everything and waits for all goroutines.
 func (h *Host) Close() error {
 	h.mu.Lock()
@@ -226,7 +237,7 @@ func (h *Host) Instance() string { return h.instance }
 
 // hello returns what this side says about itself on a session.
 func (h *Host) hello(session string) wire.Hello {
-	st := h.o.Self.Signed()
+	st := h.o.Statement()
 	m := wire.Hello{
 		Major: wire.Major, Minor: wire.Minor, Software: h.o.Software, Features: h.o.Features,
 		Statement: wire.Signed(st), ClockMs: h.o.Clock().UnixMilli(),

@@ -39,6 +39,7 @@ type link struct {
 
 	wmu sync.Mutex
 	buf []byte // of the reader
+	enc []byte // blob plane: of the one writer, so that a leaf costs no allocation
 
 	paced      bool      // a blob is being received: keep the minimum rate
 	windowEnds time.Time // of the rate
@@ -54,11 +55,15 @@ func (h *Host) newLink(ws *websocket.Conn, plane wire.Plane, device fed.DeviceID
 	return &link{h: h, ws: ws, plane: plane, device: device, party: party, in: new(atomic.Int64), out: new(atomic.Int64)}
 }
 
-// seal encodes e and enters it into the ledger.
+// seal encodes e and enters it into the ledger. On the blob plane the frame lives
+// until the next one.
 func (l *link) seal(ctx context.Context, e wire.Envelope, subject string) (frame, error) {
-	b, err := wire.Encode(l.plane, e)
+	b, err := wire.AppendEncode(l.enc[:0], l.plane, e)
 	if err != nil {
 		return frame{}, err
+	}
+	if l.plane == wire.OnBlob {
+		l.enc = b
 	}
 	if subject == "" {
 		subject = e.About

@@ -124,6 +124,11 @@ func listenAddrs(a *net.TCPAddr) []string {
 // serve is the peer port: three paths, each an upgrade to a WebSocket, after which
 // the handler returns and the socket belongs to a goroutine of the host.
 func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
+	if !h.hold() {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	defer h.wg.Done()
 	device, err := identity.PeerDevice(*r.TLS)
 	who := Session{Device: device, Addr: r.RemoteAddr}
 	party, allowed := h.o.Peers.Lookup(device)
@@ -139,6 +144,8 @@ func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 		h.servePair(w, r, who)
 	case r.URL.Path != pathControl && r.URL.Path != pathBlob:
 		h.turnAway(w, http.StatusNotFound, BadRequest, who)
+	case !allowed && party == "" && r.URL.Path == pathControl && h.o.Adopt != nil:
+		h.serveControl(w, r, who) // a paired party's new computer, perhaps
 	case !allowed:
 		h.turnAway(w, http.StatusForbidden, Stranger, who)
 	case r.URL.Path == pathControl:
@@ -197,7 +204,9 @@ func (h *Host) upgrade(w http.ResponseWriter, r *http.Request, p wire.Plane, who
 }
 
 func (h *Host) serveControl(w http.ResponseWriter, r *http.Request, who Session) {
-	proven(r)
+	if who.Party != "" {
+		proven(r)
+	}
 	l := h.upgrade(w, r, wire.OnControl, who)
 	if l != nil && !h.spawn(func() { h.welcome(l, who) }) {
 		l.close()
@@ -237,6 +246,12 @@ func (h *Host) greet(l *link, who Session) (*session, wire.Hello, identity.State
 	if !ok {
 		return fail(NoHello, fed.Errorf(fed.Invalid, "", "the first message was %s instead of hello", e.Msg.Kind()))
 	}
+	if l.party == "" {
+		l.party = h.adopt(m, l.device)
+	}
+	if l.party == "" {
+		return fail(Stranger, errStranger(l.device))
+	}
 	st, reason, err := h.checkHello(m, l.device, l.party)
 	if err != nil {
 		return fail(reason, err)
@@ -246,6 +261,20 @@ func (h *Host) greet(l *link, who Session) (*session, wire.Hello, identity.State
 		return fail(Duplicate, errDuplicate())
 	}
 	return s, m, st, nil
+}
+
+// adopt returns the party of an unknown device whose organisation vouches for it,
+// if that organisation is paired; else "".
+func (h *Host) adopt(m wire.Hello, device fed.DeviceID) fed.PartyID {
+	st, err := identity.VerifyStatement(identity.Signed(m.Statement), h.o.Clock())
+	if err != nil || st.Device != device || !h.o.Adopt(st, identity.Signed(m.Statement)) {
+		return ""
+	}
+	party, allowed := h.o.Peers.Lookup(device)
+	if !allowed || party != st.Party {
+		return ""
+	}
+	return party
 }
 
 func errDuplicate() error {

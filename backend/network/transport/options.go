@@ -20,12 +20,19 @@ type Options struct {
 	Blobs BlobStore
 	// Invites may be nil: then no invite is made or accepted.
 	Invites InviteBook
+	// Statement returns what is told about this device; nil: Self's. It changes when
+	// the party is renamed.
+	Statement func() identity.Signed
 	// MayFetch decides whether a party may get a blob; nil allows paired parties all.
 	MayFetch func(fed.PartyID, fed.Digest) bool
 	// Permit decides by role whether a party may send a kind; nil allows all.
 	Permit func(fed.PartyID, wire.Kind) bool
 	// Queries are the names of wire.Query that are handled; others are refused.
 	Queries []string
+	// Adopt decides about a device that nobody knows yet but that shows a valid
+	// statement of its organisation: a paired party's new computer. It returns true
+	// after having entered it into the peer table. nil: such devices pair anew.
+	Adopt func(identity.Statement, identity.Signed) bool
 	// Revocations returns what is spread in HELLO; nil: nothing.
 	Revocations func() []identity.Signed
 	// OnRevocation gets a withdrawal that a peer spread, its signature verified.
@@ -144,6 +151,9 @@ func (l Limits) filled() Limits {
 func (o Options) filled() (Options, error) {
 	if o.Self == nil || o.Peers == nil || o.Egress == nil {
 		return o, fed.Errorf(fed.Invalid, "", "transport needs an identity, a table of peers and an egress ledger")
+	}
+	if o.Statement == nil {
+		o.Statement = o.Self.Signed
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now

@@ -237,7 +237,7 @@ func (h *Host) openPairing(ctx context.Context, allow func(fed.DeviceID) bool, a
 	}
 	p.addrs = []string{addr}
 	m, nonce := open(p)
-	m.Statement, m.Addrs = wire.Signed(h.o.Self.Signed()), h.Addrs()
+	m.Statement, m.Addrs = wire.Signed(h.o.Statement()), h.Addrs()
 	if !h.admit(p) {
 		l.close()
 		return nil, fed.Errorf(fed.Busy, "Finish or refuse the pairings that are waiting.", "too many pairings are under way")

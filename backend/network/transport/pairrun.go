@@ -201,7 +201,7 @@ func (p *Pairing) initiate(nonce []byte) error {
 
 // respond is the side that was dialled.
 func (p *Pairing) respond(open wire.PairOpen) error {
-	a := wire.PairAnswer{Statement: wire.Signed(p.h.o.Self.Signed()), Addrs: p.h.Addrs()}
+	a := wire.PairAnswer{Statement: wire.Signed(p.h.o.Statement()), Addrs: p.h.Addrs()}
 	if open.Mode == wire.ModeInvite {
 		p.h.o.OnPairing(p)
 		if err := p.say(a); err != nil {

@@ -93,7 +93,7 @@ func Decode(p Plane, b []byte) (Envelope, error) {
 	}
 	m := &pb.Envelope{}
 	s := scanner{left: maxElements}
-	if err := s.message(m.ProtoReflect().Descriptor(), b, 0); err != nil {
+	if err := s.message(m.ProtoReflect().Descriptor(), b); err != nil {
 		return Envelope{}, err
 	}
 	if err := proto.Unmarshal(b, m); err != nil {

@@ -38,7 +38,6 @@ const (
 	MaxScored     = 64       // updates in a Score
 	MaxBlobSize   = 16 << 30
 	maxElements   = 16 << 10 // repeated non-numeric elements of one message
-	maxDepth      = 4        // nested messages
 	sigSize       = 64       // Ed25519
 	hashSize      = 32       // SHA-256, nonces, commitments, proofs
 	secretSize    = 16       // of an invite

@@ -7,13 +7,11 @@ import (
 
 // scanner walks a message without allocating and refuses one whose decoding
 // would cost far more memory than it has bytes: a list element may be two bytes
-// on the wire and a hundred in memory.
+// on the wire and a hundred in memory. The schema is not recursive, so the walk
+// ends by itself.
 type scanner struct{ left int }
 
-func (s *scanner) message(d protoreflect.MessageDescriptor, b []byte, depth int) error {
-	if depth > maxDepth {
-		return invalid("message is nested too deeply")
-	}
+func (s *scanner) message(d protoreflect.MessageDescriptor, b []byte) error {
 	for len(b) > 0 {
 		num, typ, n := protowire.ConsumeTag(b)
 		if n < 0 {
@@ -24,7 +22,7 @@ func (s *scanner) message(d protoreflect.MessageDescriptor, b []byte, depth int)
 		if n < 0 {
 			return invalid("message is cut off or garbled")
 		}
-		if err := s.field(d.Fields().ByNumber(num), typ, b[:n], depth); err != nil {
+		if err := s.field(d.Fields().ByNumber(num), typ, b[:n]); err != nil {
 			return err
 		}
 		b = b[n:]
@@ -33,7 +31,7 @@ func (s *scanner) message(d protoreflect.MessageDescriptor, b []byte, depth int)
 }
 
 // field counts one occurrence of f (nil: unknown) whose raw value is v.
-func (s *scanner) field(f protoreflect.FieldDescriptor, typ protowire.Type, v []byte, depth int) error {
+func (s *scanner) field(f protoreflect.FieldDescriptor, typ protowire.Type, v []byte) error {
 	switch {
 	case f == nil:
 		return s.spend(1)
@@ -49,7 +47,7 @@ func (s *scanner) field(f protoreflect.FieldDescriptor, typ protowire.Type, v []
 		if err := s.spend(1); err != nil {
 			return err
 		}
-		return s.message(f.Message(), body, depth+1)
+		return s.message(f.Message(), body)
 	case f.IsPacked():
 		return s.packed(body)
 	}

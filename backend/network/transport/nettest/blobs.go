@@ -45,6 +45,13 @@ func (s *Blobs) Get(d fed.Digest) []byte {
 	return s.whole[d]
 }
 
+// Drop forgets a blob.
+func (s *Blobs) Drop(d fed.Digest) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.whole, d)
+}
+
 // RefOf returns the reference of b.
 func RefOf(b []byte) fed.BlobRef {
 	return fed.BlobRef{Digest: fed.DigestOf(b), Size: int64(len(b)), Root: root(leavesOf(b))}
