@@ -124,7 +124,7 @@ func (st *state) mayAsk(e *entry, to, reason string) error {
 		return fed.Errorf(fed.Permission, "Join the project first.", "only a member of the project can ask for a stage")
 	}
 	for _, a := range st.sortedAsks() {
-		if a.body.ContentID == e.doc.body.ContentID && a.body.To == to && st.request(a).Open() {
+		if a.body.ContentID == e.doc.body.ContentID && a.body.To == to && st.judgeAsk(a).fine() && st.request(a).Open() {
 			return fed.Errorf(fed.Exists, "Vote on that one, or wait until it is settled.", "there is an open request for %s already", to)
 		}
 	}
