@@ -76,13 +76,13 @@ func (c *children) start(ctx context.Context, p *party) error {
 	if err := errors.Join(os.MkdirAll(p.home, 0o700), removeOld(file)); err != nil {
 		return fed.Errorf(fed.Permission, "name another folder with --homes", "the home of %s cannot be made: %w", p.name, err)
 	}
-	errs, err := os.OpenFile(p.home+".stderr", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600) //nolint:gosec // beside the home we made
+	errs, err := os.OpenFile(p.home+".stderr", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fed.Errorf(fed.Permission, "name another folder with --homes", "the messages of %s cannot be kept: %w", p.name, err)
 	}
-	// Not bound to ctx: a cancelled context would kill where stop asks politely.
-	cmd := exec.Command(c.exe, serveArgs(p.home, p.name, p.folder)...) //nolint:gosec // our own program
-	cmd.Stderr = errs                                                  // stdout would show the token; nobody reads it
+	// A cancelled context would kill where stop asks politely.
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), c.exe, serveArgs(p.home, p.name, p.folder)...) //nolint:gosec // our own program
+	cmd.Stderr = errs                                                                                     // stdout would show the token; nobody reads it
 	own(cmd, c.keep)
 	err = cmd.Start()
 	err = errors.Join(err, errs.Close())
@@ -106,7 +106,7 @@ func (c *children) connect(ctx context.Context, p *party, k *child, file string)
 	defer ticker.Stop()
 	for {
 		var f apiFile
-		raw, err := os.ReadFile(file) //nolint:gosec // in the home we made
+		raw, err := os.ReadFile(file)
 		if err == nil && json.Unmarshal(raw, &f) == nil && f.PID == k.cmd.Process.Pid && f.Address != "" {
 			p.client = newClient(f.Address, f.Token)
 			p.pid = f.PID
@@ -186,7 +186,7 @@ func (c *children) tail(p *party, lines int) []string {
 
 // lastLines returns the last n lines of a file, at most 64 KiB.
 func lastLines(file string, n int) []string {
-	f, err := os.Open(file) //nolint:gosec // a log of ours
+	f, err := os.Open(file)
 	if err != nil {
 		return nil
 	}

@@ -236,7 +236,7 @@ func (r *Report) write(dir string) error {
 }
 
 func writeFile(path string, render func(io.Writer) error) error {
-	f, err := os.Create(path) //nolint:gosec // where the user asked
+	f, err := os.Create(path)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
 	}
