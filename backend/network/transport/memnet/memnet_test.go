@@ -68,11 +68,12 @@ func TestTapSeesWhatTheLedgerSays(t *testing.T) {
 	if tapped == 0 || ledger.Bytes(partyOf(1)) != tapped {
 		t.Fatalf("ledger %d, tap %d", ledger.Bytes(partyOf(1)), tapped)
 	}
-	ledger.Refuse = func(transport.Frame) error { return errors.New("full disk") }
+	ledger.Refuse(func(transport.Frame) error { return errors.New("full disk") })
 	if err := a.Send(context.Background(), partyOf(1), wire.Presence{Grid: nettest.Grid}); err == nil {
 		t.Fatal("a frame left without a line")
 	}
-	ledger.Refuse, ledger.Blank = nil, true
+	ledger.Refuse(nil)
+	ledger.Blank()
 	if err := a.Send(context.Background(), partyOf(1), wire.Presence{Grid: nettest.Grid}); err == nil {
 		t.Fatal("a frame left without an id")
 	}

@@ -15,10 +15,8 @@ type Ledger struct {
 	mu     sync.Mutex
 	frames []transport.Frame
 	known  map[line]bool
-	// Refuse, if set, decides which frames get no line.
-	Refuse func(transport.Frame) error
-	// Blank makes Record return an empty id without an error.
-	Blank bool
+	refuse func(transport.Frame) error
+	blank  bool
 }
 
 type line struct {
@@ -30,12 +28,12 @@ type line struct {
 func (l *Ledger) Record(_ context.Context, f transport.Frame) (string, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.Refuse != nil {
-		if err := l.Refuse(f); err != nil {
+	if l.refuse != nil {
+		if err := l.refuse(f); err != nil {
 			return "", err
 		}
 	}
-	if l.Blank {
+	if l.blank {
 		return "", nil
 	}
 	if l.known == nil {
@@ -44,6 +42,20 @@ func (l *Ledger) Record(_ context.Context, f transport.Frame) (string, error) {
 	l.known[line{f.SHA256, f.Bytes}] = true
 	l.frames = append(l.frames, f)
 	return strconv.Itoa(len(l.frames)), nil
+}
+
+// Refuse lets f decide which frames get no line.
+func (l *Ledger) Refuse(f func(transport.Frame) error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.refuse = f
+}
+
+// Blank makes Record return an empty id without an error.
+func (l *Ledger) Blank() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.blank = true
 }
 
 // Frames returns the lines so far.
