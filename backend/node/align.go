@@ -228,7 +228,7 @@ func (a *alignments) sums(p project.Project, t *dataset.Table, body []byte) ([]b
 		return nil, err
 	}
 	local := dataset.Local{Rename: ask.Rename}
-	rows, err := dataset.Split(t, draft, holdOut(p.Config), a.myName(p), local)
+	rows, err := dataset.Split(t, draft, p.Config, a.myName(p), local)
 	if err != nil {
 		return nil, err
 	}
@@ -534,7 +534,7 @@ func Prepare(out *party.Rows, t *dataset.Table, prep *dataset.Preparation, cfg f
 // nil fits the party's own.
 func PrepareWith(out *party.Rows, t *dataset.Table, prep *dataset.Preparation, cfg fed.RunConfig, name string, rename map[string]string, own *dataset.Scaler) error {
 	local := dataset.Local{Rename: rename}
-	rows, err := dataset.Split(t, prep, holdOut(cfg), name, local)
+	rows, err := dataset.Split(t, prep, cfg, name, local)
 	if err != nil {
 		return err
 	}
@@ -685,10 +685,4 @@ func waitFor(ctx context.Context, what string, ok func() bool) error {
 		}
 	}
 	return nil
-}
-
-// holdOut makes the share of validation rows explicit.
-func holdOut(c fed.RunConfig) fed.RunConfig {
-	c.Validation = &fed.Validation{Fraction: c.HoldOut()}
-	return c
 }

@@ -100,7 +100,7 @@ func (n *Node) ownScaler(id fed.ProjectID) func(*dataset.Preparation) (*dataset.
 		if p.Alignment != nil {
 			local.Rename = p.Alignment.Renames[name]
 		}
-		rows, err := dataset.Split(t, prep, holdOut(p.Config), name, local)
+		rows, err := dataset.Split(t, prep, p.Config, name, local)
 		if err != nil {
 			return nil, err
 		}

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"synergos.app/desktop/backend/fed"
+	"synergos.app/desktop/backend/network/identity"
 	"synergos.app/desktop/backend/network/transport"
 	"synergos.app/desktop/backend/network/wire"
 	"synergos.app/desktop/backend/storage/blob"
@@ -40,7 +41,7 @@ func (n *Node) openHost() (Network, error) {
 // in-memory network from the same.
 func (n *Node) TransportOptions() transport.Options {
 	return transport.Options{
-		Self: n.identity(), Peers: n.peers, Egress: n.egress, Blobs: blobStore{n.store}, Invites: invites{n},
+		Self: n.identity(), Statement: func() identity.Signed { return n.identity().Signed() }, Peers: n.peers, Egress: n.egress, Blobs: blobStore{n.store}, Invites: invites{n},
 		MayFetch: n.grants.allow, Queries: []string{askOpen, askStart, askDrop, askLive},
 		OnEvent: n.peers.event, OnPairing: n.peers.pairing, OnPaired: n.peers.paireD,
 		Tap: n.opts.Tap, Clock: n.opts.Now, Log: n.opts.Log.With(slog.String("room", "network")), Software: "synergos " + n.opts.Version,

@@ -281,6 +281,9 @@ func (n *Node) consents(run fed.Run) error {
 	if err != nil {
 		return err
 	}
+	if err := n.data.allowsRun(c.Dataset, run); err != nil {
+		return err
+	}
 	used := n.tracker.Runs(func(r experiment.Run) bool { return r.Project == run.Project && r.ID != run.ID && r.StartedMs != 0 })
 	return c.Allows(run, len(used), ms(n.opts.Now()))
 }

@@ -28,7 +28,7 @@ func proposeTask(label *Column, labels map[string]string) string {
 // propose returns a run configuration that fits the table.
 func propose(t *Table, p *Profile, labels map[string]string) fed.RunConfig {
 	cfg := fed.RunConfig{Version: 1, Task: p.Task, Target: p.Target, Labels: labels, Missing: "impute", Scaling: "federated",
-		Test: fed.TestSplit{Fraction: .2, Seed: 1}, Model: fed.ModelSpec{Family: "logistic"},
+		Test: fed.TestSplit{Fraction: .2, Seed: 1}, Validation: &fed.Validation{Fraction: .2}, Model: fed.ModelSpec{Family: "logistic"},
 		Train:    fed.TrainSpec{Optimizer: "sgd", LR: .1, Batch: 32, Epochs: 1},
 		Strategy: fed.StrategySpec{Name: "fedavg"}, Rounds: 20, Seed: 1}
 	if p.Task == fed.TaskRegress {

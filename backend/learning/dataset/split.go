@@ -8,10 +8,6 @@ import (
 	"synergos.app/desktop/backend/fed"
 )
 
-// DefaultValidation is the share of the training rows that is held out when the
-// configuration names none.
-const DefaultValidation = .2
-
 // Local is what a party adds to the agreed preparation and keeps to itself: how
 // its own columns are called, and with per-party scaling its own scaler.
 type Local struct {
@@ -76,11 +72,7 @@ func Split(t *Table, prep *Preparation, cfg fed.RunConfig, party string, local L
 	if err != nil {
 		return nil, err
 	}
-	fraction := DefaultValidation
-	if cfg.Validation != nil {
-		fraction = cfg.Validation.Fraction
-	}
-	rest, out.Valid, err = holdOut(rest, fraction, cfg.Test.Seed, party, "split/validation")
+	rest, out.Valid, err = holdOut(rest, cfg.HoldOut(), cfg.Test.Seed, party, "split/validation")
 	if err != nil {
 		return nil, err
 	}
