@@ -398,17 +398,28 @@ func (r *released) publish(d *Disclosure) {
 }
 
 // figures publishes those of many-valued numbers, rounded; the outer quantiles
-// have at least k rows beyond them.
+// have at least k rows beyond them. Mean and deviation are those of the values
+// clipped to them (winsorised): an extreme value cannot be read off the others.
 func (r *released) figures(c *DisclosedColumn, k int) {
 	s := r.many.sorted
 	lo, hi, grid := outer(s, k)
 	c.P01, c.P99 = fed.Number(lo), fed.Number(hi)
 	three := func(v float64) fed.Number { return fed.Number(onGrid(v, grid/10)) }
-	c.Mean, c.SD = three(float64(r.many.Mean)), three(float64(r.many.SD))
+	mean, sd := meanSD(clipped(s, lo, hi))
+	c.Mean, c.SD = three(mean), three(sd)
 	c.Median = three(quantile(s, .5))
 	if len(s) >= 4*k {
 		c.Q25, c.Q75 = three(quantile(s, .25)), three(quantile(s, .75))
 	}
+}
+
+// clipped returns the values, those beyond lo and hi replaced by the bound.
+func clipped(values []float64, lo, hi float64) []float64 {
+	out := make([]float64, len(values))
+	for i, v := range values {
+		out[i] = min(max(v, lo), hi)
+	}
+	return out
 }
 
 // fromTable derives the figures of few-valued numbers from the published counts

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"synergos.app/desktop/backend/fed"
 )
 
 // made builds a table whose columns have the given counts per value; rows are
@@ -229,5 +231,45 @@ func TestRowBand(t *testing.T) {
 		if got := RowBand(n); got != want {
 			t.Errorf("%d rows are in band %q, want %q", n, got, want)
 		}
+	}
+}
+
+// TestOneExtremeValueDoesNotShow: the card of 300 rows is the same whatever the
+// largest of them is, so nothing of it can be read from mean, deviation or any other
+// figure; nor from an offer.
+func TestOneExtremeValueDoesNotShow(t *testing.T) {
+	leaves := func(extreme string) (*Disclosure, string) {
+		cells := make([][]string, 300)
+		for i := range cells {
+			cells[i] = []string{strconv.Itoa(180 + i*7%90), strconv.Itoa(i % 2)}
+		}
+		cells[17][0] = extreme
+		table, err := FromRows("t", []string{"chol", "outcome"}, cells)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := Disclose(NewProfile(table, "outcome", nil), DiscloseOptions{Levels: map[string]Level{"chol": LevelFull}, ExactRows: true})
+		offer, err := MakeOffer(table, fed.RunConfig{Task: fed.TaskClassify, Target: "outcome"}, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := json.Marshal(map[string]any{"card": d, "offer": offer})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d, string(b)
+	}
+	d, with := leaves("987654321")
+	if _, other := leaves("270"); with != other {
+		t.Errorf("the extreme value changes what leaves:\n%s\n%s", with, other)
+	}
+	c := d.Columns[0]
+	for what, v := range map[string]fed.Number{"mean": c.Mean, "sd": c.SD, "p99": c.P99} {
+		if !v.Finite() || v > 300 {
+			t.Errorf("%s is %v", what, v)
+		}
+	}
+	if c.Mean < 200 || c.Mean > 250 || c.SD < 20 || c.SD > 30 {
+		t.Errorf("mean %v, sd %v: the figures of the other rows are 224 and 26", c.Mean, c.SD)
 	}
 }

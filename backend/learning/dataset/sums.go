@@ -27,6 +27,13 @@ type ColumnStats struct {
 
 // LocalStats sums the columns of a draft over rows, which must be the party's
 // training rows. floor is the small-cell floor; below 10 it is 10.
+//
+// Unlike the figures of [Disclose] the sums are of the values as they are, not
+// clipped, because the shared scaling must be that of the pooled rows. So the floor
+// hides small counts, not magnitudes: a single value that outweighs all the others
+// together shows in the sum of squares. Who reads a party's sums, the coordinator
+// alone, is a matter of the project; an owner whose column has such a value corrects
+// it in the file or leaves the column out.
 func LocalStats(t *Table, draft *Preparation, rows []int, local Local, floor int) (*Stats, error) {
 	s := &Stats{Columns: make([]ColumnStats, len(draft.Columns))}
 	for i := range draft.Columns {

@@ -96,6 +96,19 @@ func (t *Table) Column(name string) *Column {
 	return nil
 }
 
+// Without returns the table without the columns of these names; it shares the
+// others with t. Names that t does not have are passed over.
+func (t *Table) Without(names ...string) *Table {
+	gone := nameSet(names)
+	kept := make([]*Column, 0, len(t.Columns))
+	for _, c := range t.Columns {
+		if !gone[c.Name] {
+			kept = append(kept, c)
+		}
+	}
+	return newTable(t.Name, t.rows, kept)
+}
+
 // Names returns the column names in file order.
 func (t *Table) Names() []string {
 	out := make([]string, len(t.Columns))

@@ -207,3 +207,14 @@ func TestAUC(t *testing.T) {
 		t.Errorf("AUC %v, the pairs give %v", got, pairs/25)
 	}
 }
+
+func TestWithout(t *testing.T) {
+	all := rows(t, "a,b,c", "1,x,2", "3,y,4")
+	some := all.Without("b", "nothing")
+	if diff := cmp.Diff([]string{"a", "c"}, some.Names()); diff != "" || some.Rows() != 2 || some.Column("b") != nil {
+		t.Errorf("%s, %d rows", diff, some.Rows())
+	}
+	if v, ok := some.Column("c").Number(1); !ok || v != 4 || all.Column("b") == nil {
+		t.Errorf("column c reads %v, %v; the first table has %v", v, ok, all.Names())
+	}
+}
