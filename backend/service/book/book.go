@@ -8,7 +8,6 @@
 package book
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -71,14 +70,14 @@ func Open(ctx context.Context, store Store, keys Keys, now func() time.Time) (*B
 }
 
 // Subscribe calls f for every document already held, in order of arrival per
-// chain, and then for each new one after it was saved. f must not call Append.
+// chain, and then for each new one after it was saved. f must not call the book.
 func (b *Book) Subscribe(ctx context.Context, f func(fed.Doc)) error {
+	b.mu.Lock() // before reading: what is saved meanwhile must not be missed
+	defer b.mu.Unlock()
 	docs, err := b.store.All(ctx)
 	if err != nil {
 		return fmt.Errorf("replay the book: %w", err)
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	for _, d := range docs {
 		f(d)
 	}
@@ -87,7 +86,8 @@ func (b *Book) Subscribe(ctx context.Context, f func(fed.Doc)) error {
 }
 
 // Append signs body (marshalled to canonical JSON) as this party's next document
-// in scope, saves it and tells subscribers.
+// in scope, saves it and tells subscribers. What no peer would take is refused with
+// kind Invalid, since the chain could not go on behind it.
 func (b *Book) Append(ctx context.Context, scope, kind, subject string, body any) (fed.Doc, error) {
 	raw, err := Canonical(body)
 	if err != nil {
@@ -95,6 +95,9 @@ func (b *Book) Append(ctx context.Context, scope, kind, subject string, body any
 	}
 	if len(raw) > fed.MaxDocBody {
 		return fed.Doc{}, fed.Errorf(fed.Invalid, "Shorten the texts or use fewer columns.", "%s is too large to share: %d bytes of at most %d", kind, len(raw), fed.MaxDocBody)
+	}
+	if !wellFormed(scope, kind, subject) {
+		return fed.Doc{}, fed.Errorf(fed.Invalid, "Use a shorter name.", "%q about %q cannot be shared", kind, truncate(subject))
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -133,9 +136,17 @@ func (b *Book) Receive(ctx context.Context, d fed.Doc) (bool, error) {
 	return true, b.saveLocked(ctx, d)
 }
 
+const maxKind = 40
+
+func wellFormed(scope, kind, subject string) bool {
+	return fed.ValidScope(scope) && kind != "" && len(kind) <= maxKind && len(subject) <= fed.MaxDocName
+}
+
+func truncate(s string) string { return s[:min(len(s), maxKind)] }
+
 func (b *Book) check(d fed.Doc) error {
 	switch {
-	case !fed.ValidScope(d.Scope), d.Seq == 0, d.Kind == "", len(d.Kind) > 40, len(d.Subject) > fed.MaxDocName:
+	case !wellFormed(d.Scope, d.Kind, d.Subject), d.Seq == 0:
 		return fed.Errorf(fed.Invalid, "", "document out of form")
 	case len(d.Body) > fed.MaxDocBody || !json.Valid(d.Body):
 		return fed.Errorf(fed.Invalid, "", "document %s: body is too large or no JSON", d.Kind)
@@ -205,8 +216,7 @@ func Canonical(v any) ([]byte, error) {
 // Decode reads a document's body strictly: unknown fields of a newer version are
 // tolerated, trailing bytes are not.
 func Decode(d fed.Doc, v any) error {
-	dec := json.NewDecoder(bytes.NewReader(d.Body))
-	if err := dec.Decode(v); err != nil {
+	if err := json.Unmarshal(d.Body, v); err != nil {
 		return fed.Errorf(fed.Invalid, "", "document %s cannot be read: %w", d.Kind, err)
 	}
 	return nil
