@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"time"
 
 	"synergos.app/desktop/backend/fed"
 	"synergos.app/desktop/backend/learning/dataset"
@@ -32,7 +31,6 @@ type alignments struct {
 type alignWork struct {
 	state    string // gathering, confirm, stats
 	proposal *dataset.Alignment
-	missing  []string
 	problem  error
 }
 
@@ -192,7 +190,7 @@ func (a *alignments) answer(ctx context.Context, from fed.PartyID, m wire.Align)
 	if !ok || p.Admin != from {
 		return nil, fed.Errorf(fed.Permission, "", "only the admin of a project aligns it")
 	}
-	t, err := a.table(ctx, p.ID)
+	t, err := a.table(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -209,13 +207,13 @@ func (a *alignments) answer(ctx context.Context, from fed.PartyID, m wire.Align)
 	return nil, fed.Errorf(fed.Invalid, "", "alignment step %q is not known", m.Step)
 }
 
-// table returns the rows of this party's dataset in a project.
-func (a *alignments) table(ctx context.Context, id fed.ProjectID) (*dataset.Table, error) {
-	c, err := a.n.consentOf(ctx, id)
+// table returns what a project may use of this party's dataset.
+func (a *alignments) table(ctx context.Context, p project.Project) (*dataset.Table, error) {
+	c, err := a.n.consentOf(ctx, p.ID)
 	if err != nil {
 		return nil, err
 	}
-	return a.n.data.table(ctx, c.Dataset)
+	return a.n.data.projectTable(ctx, c.Dataset, p.Config)
 }
 
 func (a *alignments) sums(p project.Project, t *dataset.Table, body []byte) ([]byte, error) {
@@ -511,7 +509,7 @@ func (n *Node) prepareRows(ctx context.Context, run fed.Run) (*party.Rows, error
 	if err != nil {
 		return nil, err
 	}
-	t, err := n.data.table(ctx, c.Dataset)
+	t, err := n.data.projectTable(ctx, c.Dataset, run.Config)
 	if err != nil {
 		return nil, err
 	}
@@ -573,7 +571,7 @@ func (n *Node) bootstrapSecret(secret []byte, name string) []byte {
 }
 
 // ConsentSheet says exactly what will leave this computer under a project.
-func (n *Node) ConsentSheet(ctx context.Context, id, datasetID string) (view.ConsentSheet, error) {
+func (n *Node) ConsentSheet(_ context.Context, id, datasetID string) (view.ConsentSheet, error) {
 	p, err := n.project(id)
 	if err != nil {
 		return view.ConsentSheet{}, err
@@ -584,7 +582,14 @@ func (n *Node) ConsentSheet(ctx context.Context, id, datasetID string) (view.Con
 			names = append(names, s.Name)
 		}
 	}
-	params := int64(n.columnsGuess(ctx, datasetID)+1)*4 + 300
+	inputs := 20 // a guess without a dataset; a category makes more than one input
+	columns, err := n.data.projectColumns(datasetID, p.Config)
+	if err != nil {
+		columns = []string{}
+	} else {
+		inputs = 2 * len(columns)
+	}
+	params := int64(inputs+1)*4 + 300
 	v := view.ConsentSheet{
 		ProjectID: id, Asker: n.nameOf(string(p.Admin)), Purpose: p.Purpose,
 		Leaves: []view.ConsentLine{
@@ -596,12 +601,9 @@ func (n *Node) ConsentSheet(ctx context.Context, id, datasetID string) (view.Con
 		},
 		Stays:   []string{"Every row, label and identifier", "The file itself, its name and folder", "Predictions for single rows"},
 		Sees:    []string{"Members: " + list(names), "Mode open: the coordinator and the scorers see this party's update of each round"},
-		Privacy: "No differential privacy guarantee in this mode. Updates of a model can, in principle, tell something about the rows they were trained on.",
+		Privacy: "No differential privacy guarantee in this mode. Updates of a model can, in principle, tell something about the rows they were trained on, and sums of a column something about a single value that is far larger than all others together.",
 		Reward:  fmt.Sprintf("A pool of %.2f %s per finished run is divided by measured contribution. The app records who is owed what; it moves no money.", float64(p.Policy.PoolCents)/100, p.Policy.Currency),
-		Expires: "in 365 days unless you choose less; you can leave at any time", Datasets: n.fitting(p), Columns: []string{},
-	}
-	if t, err := n.columnsOf(ctx, datasetID); err == nil {
-		v.Columns = t
+		Expires: "in 365 days unless you choose less; you can leave at any time", Datasets: n.fitting(p), Columns: columns,
 	}
 	raw, err := json.Marshal(struct {
 		Doc     fed.ProjectID
@@ -617,22 +619,6 @@ func (n *Node) ConsentSheet(ctx context.Context, id, datasetID string) (view.Con
 	return v, nil
 }
 
-func (n *Node) columnsOf(_ context.Context, datasetID string) ([]string, error) {
-	rec, err := n.dataset(datasetID)
-	if err != nil {
-		return nil, err
-	}
-	return rec.columnNames(), nil
-}
-
-func (n *Node) columnsGuess(ctx context.Context, datasetID string) int {
-	cols, err := n.columnsOf(ctx, datasetID)
-	if err != nil {
-		return 20
-	}
-	return 2 * len(cols)
-}
-
 // fitting lists this party's datasets by how many columns they share with what is
 // known of the project.
 func (n *Node) fitting(p project.Project) []view.ConsentDataset {
@@ -640,7 +626,7 @@ func (n *Node) fitting(p project.Project) []view.ConsentDataset {
 	out := []view.ConsentDataset{}
 	for _, r := range n.data.byFit(want) {
 		have := map[string]bool{}
-		for _, c := range r.columnNames() {
+		for _, c := range r.usable {
 			have[c] = true
 		}
 		v := view.ConsentDataset{ID: string(r.id), Name: r.title(), Of: len(want)}
@@ -671,18 +657,4 @@ func (n *Node) projectColumns(p project.Project) []string {
 		delete(set, d)
 	}
 	return slices.Sorted(maps.Keys(set))
-}
-
-// waitFor polls a condition that another goroutine brings about.
-func waitFor(ctx context.Context, what string, ok func() bool) error {
-	t := time.NewTicker(10 * time.Millisecond)
-	defer t.Stop()
-	for !ok() {
-		select {
-		case <-ctx.Done():
-			return fed.Errorf(fed.Timeout, "Try again.", "waiting for %s took too long", what)
-		case <-t.C:
-		}
-	}
-	return nil
 }

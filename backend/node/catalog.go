@@ -124,7 +124,7 @@ func (n *Node) Catalog(ctx context.Context, q view.CatalogQuery) (view.Catalog, 
 		if !ok {
 			return view.Catalog{}, fed.Errorf(fed.NotFound, "Choose another dataset to compare with.", "there is no such dataset here")
 		}
-		query.Columns = r.columnNames()
+		query.Columns = r.usable
 	}
 	hits, facets := n.data.cards.Search(query)
 	v := view.Catalog{Items: []view.CatalogEntry{}, Facets: map[string][]view.Facet{}, Total: len(hits)}

@@ -88,8 +88,8 @@ type record struct {
 	path    string
 	ready   bool
 	target  string
-	roles   map[string]string // every column's
 	columns []string
+	usable  []string // those that projects may use
 	secret  []byte
 	cardID  string // "" while no card is published
 	rowBand string
@@ -107,18 +107,6 @@ func (r record) title() string {
 		return catalog.Clean("Table to predict "+r.target, 120)
 	}
 	return fmt.Sprintf("Table of %d columns", len(r.columns))
-}
-
-// columnNames returns the columns that a model may use: those that are neither
-// identifiers nor left out.
-func (r record) columnNames() []string {
-	out := []string{}
-	for _, c := range r.columns {
-		if role := r.roles[c]; role != dataset.RoleID && role != dataset.RoleDrop {
-			out = append(out, c)
-		}
-	}
-	return out
 }
 
 func openData(ctx context.Context, n *Node) (*dataBook, error) {
@@ -255,18 +243,13 @@ func (s saved) usable() error {
 
 func (b *dataBook) record(o *owned) record {
 	s, _ := b.snap(o)
-	r := record{id: o.id, path: s.Path, ready: s.State == dataReady, secret: o.secret, columns: s.Columns, rowBand: dataset.RowBand(s.Rows), rows: s.Rows, roles: map[string]string{}}
+	r := record{id: o.id, path: s.Path, ready: s.State == dataReady, secret: o.secret, columns: s.Columns, usable: s.columnsFor(fed.RunConfig{}), rowBand: dataset.RowBand(s.Rows), rows: s.Rows}
 	if s.Named {
 		r.name = s.Name
 	}
 	if s.Profile != nil {
 		r.target = s.Profile.Target
-		levels := s.levels()
-		r.shown = levels[r.target] != dataset.LevelNone
-		for i := range s.Profile.Columns {
-			c := &s.Profile.Columns[i]
-			r.roles[c.Name] = s.role(c)
-		}
+		r.shown = s.levels()[r.target] != dataset.LevelNone
 	}
 	id := catalog.CardID(b.n.me(), s.Nonce)
 	if e, ok := b.cards.Card(id); ok && !e.Withdrawn {

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"synergos.app/desktop/backend/fed"
 	"synergos.app/desktop/backend/learning/dataset"
@@ -38,14 +39,14 @@ func (b *dataBook) card(ctx context.Context, o *owned) (catalog.Card, []string, 
 	if state, _ := s.onDisk(); state != dataReady {
 		return catalog.Card{}, nil, fed.Errorf(fed.Incompatible, "Read it again first.", "the file of %s has changed since it was read", s.Name)
 	}
-	levels := s.levels()
+	levels, left := s.cardLevels()
 	d := dataset.Disclose(l.profile, dataset.DiscloseOptions{Levels: levels, Floor: b.n.floor(), ExactRows: s.ExactRows})
 	c := s.card(b.n, d, levels)
 	c.Title = b.record(o).title()
 	if e, ok := b.cards.Card(c.ID); ok {
 		c.Version, c.Previous = e.Card.Version+1, e.Doc
 	}
-	return c, d.Hidden, c.Check()
+	return c, slices.Concat(d.Hidden, left, s.whyApart()), c.Check()
 }
 
 // freshNonce gives a dataset whose card was withdrawn a new card.

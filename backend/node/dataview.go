@@ -67,44 +67,6 @@ func (b *dataBook) usedIn(ctx context.Context, id fed.DatasetID) []string {
 	return out
 }
 
-// role returns a column's role: the owner's, else the profile's. The target alone
-// is the label.
-func (s saved) role(c *dataset.ColumnProfile) string {
-	if s.Profile != nil && c.Name == s.Profile.Target {
-		return dataset.RoleLabel
-	}
-	if r := s.Roles[c.Name]; r != "" && r != dataset.RoleLabel {
-		return r
-	}
-	if c.Role == dataset.RoleLabel {
-		return dataset.RoleFeature
-	}
-	return c.Role
-}
-
-// levels returns what others see of each column: the owner's choice, else type and
-// missing band of what a model can use, and nothing of the rest.
-func (s saved) levels() map[string]dataset.Level {
-	out := map[string]dataset.Level{}
-	if s.Profile == nil {
-		return out
-	}
-	wide := len(s.Profile.Columns) > 1000
-	for i := range s.Profile.Columns {
-		c := &s.Profile.Columns[i]
-		role := s.role(c)
-		switch l := dataset.Level(s.Levels[c.Name]); {
-		case l != "":
-			out[c.Name] = l
-		case c.Identifier != "" || role == dataset.RoleID || role == dataset.RoleDrop || wide && role != dataset.RoleLabel:
-			out[c.Name] = dataset.LevelNone
-		default:
-			out[c.Name] = dataset.LevelCoarse
-		}
-	}
-	return out
-}
-
 // Profile returns what is known of a dataset. The preview is read from the file and
 // stays on this computer.
 func (n *Node) Profile(ctx context.Context, id string) (view.Profile, error) {
@@ -160,8 +122,8 @@ func (b *dataBook) profileView(ctx context.Context, o *owned) view.Profile {
 			v.Columns[i].Histogram[k] = view.HistogramBin{Label: h.Label, Low: h.Low, High: h.High, Counts: orEmpty(h.Counts)}
 		}
 	}
-	for _, f := range append(slices.Clone(s.Notes), p.Findings...) {
-		v.Findings = append(v.Findings, view.Finding{Severity: f.Severity, Column: f.Column, Row: f.Row, Text: f.Text, Why: f.Why, Remedy: f.Remedy})
+	for _, f := range slices.Concat(s.Notes, p.Findings, s.contradictions()) {
+		v.Findings = append(v.Findings, findingView(f))
 	}
 	return v
 }

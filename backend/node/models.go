@@ -91,7 +91,7 @@ func (n *Node) ownScaler(id fed.ProjectID) func(*dataset.Preparation) (*dataset.
 		if err != nil {
 			return nil, err
 		}
-		t, err := n.aligns.table(n.ctx, id)
+		t, err := n.aligns.table(n.ctx, p)
 		if err != nil {
 			return nil, err
 		}

@@ -105,14 +105,14 @@ func (n *Node) startConfig(ctx context.Context, given *fed.RunConfig, datasetID 
 		}
 		return *given, experiment.Check(*given)
 	}
-	prof, err := n.Profile(ctx, datasetID)
+	cfg, err := n.data.proposal(datasetID)
 	if err != nil {
 		return fed.RunConfig{}, err
 	}
-	if err := experiment.Check(prof.Proposal); err != nil {
+	if err := experiment.Check(cfg); err != nil {
 		return fed.RunConfig{}, fed.Errorf(fed.Invalid, "Choose the column to predict on the Data page first.", "the dataset is not ready for a project: %w", err)
 	}
-	return prof.Proposal, nil
+	return cfg, nil
 }
 
 // selfMember returns this party as a member of a roster.
