@@ -424,6 +424,9 @@ func (n *Node) runState(v *view.Run, r experiment.Run) {
 		t := at(r.EndedMs)
 		v.EndedAt, v.State, v.EndReason, v.BestRound, v.ParamsHash = &t, r.End.State, r.End.Reason, r.End.Best, string(r.End.Params)
 		v.Sentence = ended(r.End)
+		if v.Coordinator != "" {
+			v.Why = fmt.Sprintf("%s coordinated, chosen by a majority in term %s.", v.Coordinator, v.Term)
+		}
 		if r.End.State == "finished" {
 			v.Metrics = pooled(r, testSums(r.End))
 		}

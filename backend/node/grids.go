@@ -373,7 +373,7 @@ func (g *grids) EndRun(ctx context.Context, run fed.Run, end fed.RunEnd) error {
 // lead coordinates a run while this party's reign lasts.
 func (g *grids) lead(ctx context.Context, run fed.Run, s *party.Session, acc fed.Checkpoint) {
 	coordinator.Lead(ctx, run, acc, coordinator.Ports{
-		Self: g.n.me(), Grid: s, Members: members{g}, Blobs: g.n.blobs(), Book: runBook{g.n}, Ledger: g.n.ledger, Learner: g.learner,
+		Self: g.n.me(), Term: s.State().Term, Grid: s, Members: members{g}, Blobs: g.n.blobs(), Book: runBook{g.n}, Ledger: g.n.ledger, Learner: g.learner,
 		Now: time.Now, Log: g.n.opts.Log, MinDeadline: g.n.opts.MinDeadline,
 		Tell: func(lanes []coordinator.Lane) { g.lanes(run.ID, lanes) },
 	})

@@ -62,6 +62,9 @@ type Node struct {
 	consentMu  sync.Mutex
 	consentIDs map[fed.ProjectID]string // living consents, for the egress ledger
 
+	fetchMu  sync.Mutex
+	fetching map[fed.Digest]chan struct{} // transfers under way, closed at their end
+
 	tutorialMu  sync.Mutex
 	endTutorial func()
 
@@ -71,7 +74,7 @@ type Node struct {
 // Open opens or makes the party in opts.Home, without ports and peers: see Start.
 func Open(ctx context.Context, opts Options) (_ *Node, err error) {
 	opts.fill()
-	n := &Node{opts: opts, later: make(chan func(context.Context), 1<<14), consentIDs: map[fed.ProjectID]string{}}
+	n := &Node{opts: opts, later: make(chan func(context.Context), 1<<14), consentIDs: map[fed.ProjectID]string{}, fetching: map[fed.Digest]chan struct{}{}}
 	n.ctx, n.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
@@ -254,14 +257,41 @@ type blobs struct{ *blob.Store }
 // Get reads a blob of at most a gigabyte into memory.
 func (b blobs) Get(_ context.Context, d fed.Digest) ([]byte, error) { return b.Store.Get(d) }
 
-// fetch gets a blob unless it is here already.
+// fetch gets a blob unless it is here already. Callers that want the same blob at
+// the same time share one transfer.
 func (n *Node) fetch(ctx context.Context, from fed.PartyID, ref fed.BlobRef) error {
-	if n.store.Has(ref.Digest) {
-		return nil
+	for {
+		if n.store.Has(ref.Digest) {
+			return nil
+		}
+		if from == n.me() {
+			return fed.Errorf(fed.NotFound, "", "blob %s is not here", ref.Digest.Short())
+		}
+		n.fetchMu.Lock()
+		busy := n.fetching[ref.Digest]
+		done := make(chan struct{})
+		if busy == nil {
+			n.fetching[ref.Digest] = done
+		}
+		n.fetchMu.Unlock()
+		if busy == nil {
+			return n.fetchNow(ctx, from, ref, done)
+		}
+		select {
+		case <-busy:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	if from == n.me() {
-		return fed.Errorf(fed.NotFound, "", "blob %s is not here", ref.Digest.Short())
-	}
+}
+
+func (n *Node) fetchNow(ctx context.Context, from fed.PartyID, ref fed.BlobRef, done chan struct{}) error {
+	defer func() {
+		n.fetchMu.Lock()
+		delete(n.fetching, ref.Digest)
+		n.fetchMu.Unlock()
+		close(done)
+	}()
 	if err := n.net.Fetch(ctx, from, ref, nil); err != nil {
 		return err
 	}

@@ -178,7 +178,11 @@ func poll(ctx context.Context, what string, ok func() (bool, error)) error {
 func (r *Rehearsal) Load(ctx context.Context, parties []Party) ([]view.Dataset, error) {
 	out := make([]view.Dataset, len(parties))
 	for i, p := range parties {
-		d, err := r.Nodes[i].AddDataset(ctx, p.Path, p.Name)
+		path, err := filepath.Abs(p.Path)
+		if err != nil {
+			return nil, fmt.Errorf("party %s: %w", p.Name, err)
+		}
+		d, err := r.Nodes[i].AddDataset(ctx, path, p.Name)
 		if err != nil {
 			return nil, fmt.Errorf("party %s: %w", p.Name, err)
 		}

@@ -21,7 +21,7 @@ import (
 type Tutorial struct {
 	Home   string // their folders lie below
 	Log    *slog.Logger
-	Timers round.Timers
+	Timers round.Timers // zero: a tenth of the real ones
 }
 
 // hospitals are the virtual parties, by the name of their synthetic data.
@@ -66,7 +66,11 @@ func (t Tutorial) Join(ctx context.Context, n *node.Node) (stop func(), err erro
 }
 
 func (t Tutorial) open(ctx context.Context, sample, name string) (*node.Node, error) {
-	v, err := node.Open(ctx, node.Options{Home: filepath.Join(t.Home, sample), Name: name, Loopback: true, Timers: t.Timers, Log: t.Log, Version: "tutorial"})
+	timers := t.Timers
+	if timers == (round.Timers{}) {
+		timers = round.Default().Divided(10)
+	}
+	v, err := node.Open(ctx, node.Options{Home: filepath.Join(t.Home, sample), Name: name, Loopback: true, Timers: timers, Log: t.Log, Version: "tutorial"})
 	if err != nil {
 		return nil, err
 	}

@@ -87,6 +87,7 @@ type Lane struct {
 // Ports are what Lead needs.
 type Ports struct {
 	Self    fed.PartyID
+	Term    uint64 // of this reign
 	Grid    Grid
 	Members Members
 	Blobs   Blobs
@@ -172,7 +173,7 @@ func (l *lead) start(ctx context.Context) (fed.Checkpoint, error) {
 	if err != nil {
 		return fed.Checkpoint{}, fmt.Errorf("keep initial params: %w", err)
 	}
-	c := fed.Checkpoint{Round: 0, Digest: ref.Digest}
+	c := fed.Checkpoint{Term: l.Term, Round: 0, Digest: ref.Digest}
 	return c, l.Grid.Commit(ctx, c)
 }
 

@@ -140,6 +140,25 @@ func (s *scorer) wait() {
 	<-s.done
 }
 
+// askScore asks again after a failure that may pass: a round without a scorer
+// would be measured on other rows.
+func (l *lead) askScore(ctx context.Context, to fed.PartyID, ask fed.ScoreAsk) (r fed.ScoreReply, err error) {
+	for try := range 4 {
+		if r, err = l.Members.Score(ctx, to, ask); err == nil {
+			return r, nil
+		}
+		if k := fed.KindOf(err); k != fed.Unavailable && k != fed.Busy && k != fed.Timeout || !l.Members.Online(to) {
+			return r, err
+		}
+		select {
+		case <-ctx.Done():
+			return r, ctx.Err()
+		case <-time.After(l.MinDeadline / 100 << try):
+		}
+	}
+	return r, err
+}
+
 func (l *lead) score(ctx context.Context, ask fed.ScoreAsk) {
 	if l.run.Config.Contribution == "none" {
 		return
@@ -158,11 +177,8 @@ func (l *lead) score(ctx context.Context, ask fed.ScoreAsk) {
 		replies = map[fed.PartyID]fed.ScoreReply{}
 	)
 	for _, m := range l.run.Members {
-		if !l.Members.Online(m.Party) {
-			continue
-		}
 		wg.Go(func() {
-			r, err := l.Members.Score(ctx, m.Party, ask)
+			r, err := l.askScore(ctx, m.Party, ask)
 			if err != nil {
 				l.Log.Warn("party did not score", "run", l.run.ID, "round", ask.Round, "party", m.Party.Short(), "error", err.Error())
 				return

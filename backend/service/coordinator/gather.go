@@ -45,7 +45,7 @@ func (l *lead) round(ctx context.Context, c fed.Checkpoint) (fed.Checkpoint, err
 	if err := l.Grid.Unheld(ctx); err != nil {
 		return c, err
 	}
-	n := fed.Checkpoint{Round: c.Round + 1, Digest: ref.Digest, Parent: c.Digest, Term: c.Term}
+	n := fed.Checkpoint{Round: c.Round + 1, Digest: ref.Digest, Parent: c.Digest, Term: l.Term}
 	if err := l.Grid.Commit(ctx, n); err != nil {
 		return c, err
 	}

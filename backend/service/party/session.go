@@ -21,6 +21,7 @@ type Session struct {
 	machine *round.Machine // owned by Run
 	outbox  map[fed.PartyID]chan outgoing
 	work    sync.WaitGroup
+	posts   sync.WaitGroup
 	wall    time.Time
 
 	mu        sync.Mutex // guards what follows
@@ -35,6 +36,7 @@ type Session struct {
 	job       *job
 	live      Live
 	stopLead  context.CancelFunc
+	leadDone  chan struct{}
 	absent    map[fed.PartyID]bool
 }
 
@@ -88,11 +90,13 @@ func byRank(run fed.Run) []fed.PartyID {
 func (s *Session) Run(ctx context.Context) error {
 	wctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer s.work.Wait()
+	defer s.posts.Wait()
 	defer cancel()
 	for _, m := range s.run.Members {
 		if m.Party != s.ports.Self {
-			s.outbox[m.Party] = make(chan outgoing, 64)
-			s.work.Go(func() { s.post(wctx, m.Party) })
+			box := make(chan outgoing, 64)
+			s.outbox[m.Party] = box
+			s.posts.Go(func() { s.post(wctx, m.Party, box) })
 		}
 	}
 	timer := time.NewTimer(0)
@@ -130,13 +134,21 @@ func (s *Session) slept() bool {
 	return gap > s.ports.Timers.Lease+2*max(s.ports.Timers.Heartbeat, time.Second)+s.ports.Timers.RankStep
 }
 
-// flush gives the last messages a moment to leave.
+// flush gives the last messages a moment to leave. Nothing is sent after it.
 func (s *Session) flush() {
-	deadline := time.Now().Add(time.Second)
 	for _, ch := range s.outbox {
-		for len(ch) > 0 && time.Now().Before(deadline) {
-			time.Sleep(time.Millisecond)
-		}
+		close(ch)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.posts.Wait()
+	}()
+	timeout := time.NewTimer(time.Second)
+	defer timeout.Stop()
+	select {
+	case <-done:
+	case <-timeout.C: // Run ends them
 	}
 }
 
@@ -178,12 +190,15 @@ func (s *Session) send(o round.Outgoing) {
 	}
 }
 
-func (s *Session) post(ctx context.Context, to fed.PartyID) {
+func (s *Session) post(ctx context.Context, to fed.PartyID, box <-chan outgoing) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case m := <-s.outbox[to]:
+		case m, ok := <-box:
+			if !ok {
+				return
+			}
 			if err := s.ports.Net.SendGrid(ctx, to, s.run.ID, m.msg, m.ref); err != nil && ctx.Err() == nil {
 				s.ports.Log.Debug("grid message not sent", "run", s.run.ID, "to", to.Short(), "error", err.Error())
 			}
@@ -348,11 +363,17 @@ func (s *Session) led(ctx context.Context, e round.Led) {
 	}
 	lctx, cancel := context.WithCancel(ctx)
 	acc := s.machine.Persistent().Acc
+	done := make(chan struct{})
 	s.mu.Lock()
-	s.stopLead = cancel
+	before := s.leadDone
+	s.stopLead, s.leadDone = cancel, done
 	s.mu.Unlock()
 	s.work.Go(func() {
+		defer close(done)
 		defer cancel()
+		if before != nil {
+			<-before // one reign at a time takes updates
+		}
 		s.ports.Lead(lctx, s, acc)
 	})
 }
@@ -448,10 +469,11 @@ func (s *Session) Commit(ctx context.Context, c fed.Checkpoint) error {
 	return s.await(ctx, func() bool { return s.committed.Digest == c.Digest && s.committed.Round == c.Round })
 }
 
-// Ready waits until whatever this coordinator inherited is committed under it and
-// nobody holds the run, and returns it; a zero checkpoint starts from nothing.
+// Ready waits until whatever this coordinator inherited is committed under it, in
+// its own term, and nobody holds the run, and returns it; a zero checkpoint starts
+// from nothing.
 func (s *Session) Ready(ctx context.Context, acc fed.Checkpoint) (fed.Checkpoint, error) {
-	err := s.await(ctx, func() bool { return !s.held && (acc.Digest == "" || s.committed.Round >= acc.Round) })
+	err := s.await(ctx, func() bool { return !s.held && (acc.Digest == "" || !acc.Newer(s.committed)) })
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.committed, err

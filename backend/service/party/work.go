@@ -12,36 +12,59 @@ import (
 // job is the local work on one checkpoint.
 type job struct {
 	base   fed.Digest
-	cancel context.CancelFunc
+	cancel context.CancelFunc // ends all of it
+	stop   context.CancelFunc // ends the delivery only
 	done   chan struct{}
 }
 
 // open starts the local work on a checkpoint, or sends again what was saved for it.
+// A checkpoint that is open is committed, under its coordinator's term.
 func (s *Session) open(ctx context.Context, c fed.Checkpoint, coordinator fed.PartyID) {
+	s.mu.Lock()
+	s.committed = c
+	old := s.job
+	s.wakeLocked()
+	s.mu.Unlock()
+	if old != nil {
+		old.stop() // its coordinator may be gone; what it finishes goes to the new one
+		if old.base != c.Digest {
+			old.cancel()
+		}
+	}
 	if c.Round >= s.run.Config.Rounds {
 		s.setLive(Live{State: "idle"})
 		return
 	}
+	s.begin(ctx, old, c, coordinator)
+}
+
+// begin starts a job that goes on where old, of the same or an earlier checkpoint,
+// ends.
+func (s *Session) begin(ctx context.Context, old *job, c fed.Checkpoint, coordinator fed.PartyID) {
 	jctx, cancel := context.WithCancel(ctx)
+	dctx, stop := context.WithCancel(jctx)
+	j := &job{base: c.Digest, cancel: cancel, stop: stop, done: make(chan struct{})}
+	if old != nil && old.base == c.Digest {
+		j.cancel = func() { cancel(); old.cancel() }
+	}
 	s.mu.Lock()
-	old := s.job
-	j := &job{base: c.Digest, cancel: cancel, done: make(chan struct{})}
 	s.job = j
 	s.mu.Unlock()
-	if old != nil && old.base != c.Digest {
-		old.cancel()
-	}
 	s.work.Go(func() {
 		defer close(j.done)
 		defer cancel()
+		defer stop()
 		if old != nil {
 			<-old.done // the same work ends and is then sent to the new coordinator
 		}
-		s.serve(jctx, c, coordinator)
+		if jctx.Err() == nil {
+			s.serve(jctx, dctx, c, coordinator)
+		}
 	})
 }
 
-func (s *Session) serve(ctx context.Context, c fed.Checkpoint, coordinator fed.PartyID) {
+// serve trains until ctx ends and delivers until dctx does.
+func (s *Session) serve(ctx, dctx context.Context, c fed.Checkpoint, coordinator fed.PartyID) {
 	u, err := s.update(ctx, c)
 	if ctx.Err() != nil {
 		return
@@ -53,7 +76,7 @@ func (s *Session) serve(ctx context.Context, c fed.Checkpoint, coordinator fed.P
 	}
 	u.Term = c.Term
 	s.setLive(Live{State: "upload", Round: c.Round + 1, Progress: 1, Examples: u.Examples})
-	s.deliver(ctx, coordinator, *u)
+	s.deliver(dctx, coordinator, *u)
 	s.setLive(Live{State: "idle", Round: c.Round + 1, Progress: 1, Examples: u.Examples})
 }
 
