@@ -386,8 +386,7 @@ func TestOneReignAtATime(t *testing.T) {
 		}
 		l.start()
 		l.elect(1)
-		l.coordinate("B", l.checkpoint(2, 0)) // B leads now
-		time.Sleep(time.Hour)                 // and falls silent
+		l.coordinate("B", l.checkpoint(2, 0)) // B leads, and falls silent
 		l.elect(l.session.State().Term + 1)
 		if l.count("lead") != 1 {
 			t.Error("two reigns at once")
