@@ -22,17 +22,21 @@ import (
 type egressBook struct {
 	n    *Node
 	db   *sqlite.DB
-	mu   sync.Mutex // guards the chain
+	mu   sync.Mutex // guards the chain and what follows
 	last query.Egress
 	told time.Time
+	sent map[string]int64 // bytes by subject, of those that were asked about
 }
+
+// maxSummed bounds the subjects whose bytes are kept added up.
+const maxSummed = 1024
 
 func openEgress(ctx context.Context, n *Node) (*egressBook, error) {
 	last, err := n.db.LastEgress(ctx)
 	if err != nil && !sqlite.NoRows(err) {
 		return nil, fmt.Errorf("read the egress ledger: %w", err)
 	}
-	return &egressBook{n: n, db: n.db, last: last}, nil
+	return &egressBook{n: n, db: n.db, last: last, sent: map[string]int64{}}, nil
 }
 
 // Record implements transport.Egress.
@@ -51,6 +55,9 @@ func (e *egressBook) Record(ctx context.Context, f transport.Frame) (string, err
 		return "", fmt.Errorf("write the egress ledger: %w", err)
 	}
 	e.last = row
+	if sum, asked := e.sent[row.Subject]; asked {
+		e.sent[row.Subject] = sum + row.Bytes
+	}
 	if now := time.Now(); now.Sub(e.told) > time.Second {
 		e.told = now
 		e.n.publish("activity", "", map[string]any{"frames": row.Seq})
@@ -177,9 +184,16 @@ func cell(s string) string {
 	return s
 }
 
-// sentFor adds up what left for a subject, such as a run.
+// sentFor returns how many bytes left for a subject, such as a run. Screens ask
+// many times a second, so the ledger is read once and added to afterwards.
 func (n *Node) sentFor(ctx context.Context, subject string) int64 {
-	rows, err := n.db.EgressForSubject(ctx, subject)
+	e := n.egress
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if sum, asked := e.sent[subject]; asked {
+		return sum
+	}
+	rows, err := e.db.EgressForSubject(ctx, subject)
 	if err != nil {
 		return 0
 	}
@@ -187,5 +201,9 @@ func (n *Node) sentFor(ctx context.Context, subject string) int64 {
 	for _, r := range rows {
 		sum += r.Bytes
 	}
+	if len(e.sent) >= maxSummed {
+		clear(e.sent)
+	}
+	e.sent[subject] = sum
 	return sum
 }
