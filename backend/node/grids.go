@@ -388,7 +388,8 @@ func (b runBook) Rounds(id fed.RunID) []fed.RoundRecord {
 }
 
 func (b runBook) Round(ctx context.Context, run fed.Run, r fed.RoundRecord) error {
-	_, err := b.n.book.Append(ctx, fed.ScopeProject(run.Project), fed.DocRound, string(run.ID), r)
+	// It is committed, whether or not this reign has ended since.
+	_, err := b.n.book.Append(context.WithoutCancel(ctx), fed.ScopeProject(run.Project), fed.DocRound, string(run.ID), r)
 	return err
 }
 
@@ -540,6 +541,8 @@ func (g *grids) score(ctx context.Context, from fed.PartyID, ask fed.ScoreAsk) (
 	return g.trainer.Score(ctx, run, ask)
 }
 
+// heardBytes counts what a run made this party receive: blobs and the bodies of
+// documents and answers.
 func (g *grids) heardBytes(id fed.RunID, bytes int64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -114,7 +114,11 @@ func (c citing) Send(ctx context.Context, to fed.PartyID, m wire.Message) error 
 
 func (c citing) Request(ctx context.Context, to fed.PartyID, m wire.Message) (wire.Message, error) {
 	c.cite(to, m)
-	return c.Network.Request(ctx, to, m)
+	reply, err := c.Network.Request(ctx, to, m)
+	if s, ok := reply.(wire.ScoreReply); ok {
+		c.n.grids.heardBytes(s.Grid, int64(len(s.Body)))
+	}
+	return reply, err
 }
 
 func (c citing) cite(to fed.PartyID, m wire.Message) {
@@ -137,6 +141,7 @@ func (c citing) cite(to fed.PartyID, m wire.Message) {
 func (n *Node) handle(ctx context.Context, from fed.PartyID, msg wire.Message) (wire.Message, error) {
 	switch m := msg.(type) {
 	case wire.Doc:
+		n.grids.heardBytes(fed.RunID(m.Subject), int64(len(m.Body)+len(m.Sig)+len(m.Key)))
 		return nil, n.receive(ctx, from, m.Doc)
 	case wire.DocVector:
 		return nil, n.answerVector(ctx, from, m.Heads)

@@ -370,7 +370,7 @@ func (n *Node) projectFollow(ctx context.Context, id fed.ProjectID, d fed.Doc) {
 	}
 	me, _ := p.Standing(n.me())
 	switch {
-	case d.Kind == fed.DocProject && me.State == "invited":
+	case d.Kind == fed.DocProject && me.State == "invited" && p.Admin != n.me():
 		n.inbox.ask(ctx, view.InboxEntry{
 			ID: "invitation-" + string(id), Kind: "invitation", Subject: string(id), From: n.nameOf(string(p.Admin)),
 			Title: fmt.Sprintf("%s invites you to “%s”", n.nameOf(string(p.Admin)), p.Name), Text: p.Purpose, Href: "/projects/" + string(id),
