@@ -63,12 +63,12 @@ func (s *shelf) keep(d fed.Doc) (model string, ok bool) {
 	default:
 		return "", false
 	}
-	if at := (place{d.Author, d.Seq}); s.places[at] {
+	at := place{d.Author, d.Seq}
+	if s.places[at] {
 		return "", false // known, or a fork of its author's chain
-	} else {
-		s.places[at] = true
 	}
 	genuine := fed.KeyDigest(d.Key) == string(d.Author) && s.verify(d.Key, fed.DocDomain, d.SigningBytes(), d.Sig)
+	s.places[at] = genuine // a forged one keeps no place from the true one
 	if d.Kind == fed.DocStageDone {
 		return s.keepDone(d, genuine)
 	}

@@ -53,7 +53,7 @@ func refuse(status int, format string, args ...any) error {
 // ServeHTTP implements http.Handler: guards, then the route, then counting.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := s.cfg.Now()
-	c := &call{w: w, r: r, v: s.current.Load()}
+	c := &call{w: w, r: r, v: s.current.Load(), id: newID()}
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
 	var err error
@@ -224,11 +224,11 @@ func (s *Server) infer(c *call) error {
 	if err != nil {
 		return err
 	}
-	id := req.ID
-	if id == "" {
-		id = newID()
+	id := c.id
+	if req.ID != "" {
+		id = req.ID
 	}
-	c.id = loggable(id)
+	c.id = loggable(req.ID, c.id)
 	a, err := c.v.p.encodeInfer(req, id, c.v.version.Number, res)
 	if err != nil {
 		return err
@@ -410,10 +410,11 @@ func (c *call) text(s string) error {
 
 var plainID = regexp.MustCompile(`^[\w.:\-]{1,64}$`)
 
-// loggable keeps a caller's id out of the log when it could be anything else.
-func loggable(id string) string {
+// loggable keeps a caller's id out of the log, in favour of our own, when it could
+// be anything else.
+func loggable(id, own string) string {
 	if plainID.MatchString(id) {
 		return id
 	}
-	return ""
+	return own
 }

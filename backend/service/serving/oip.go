@@ -241,9 +241,10 @@ func decodeData(t oipTensor, count int) ([]any, error) {
 		}
 		switch x := tok.(type) {
 		case json.Delim:
-			if x == '[' {
+			switch x {
+			case '[':
 				depth++
-			} else if x == ']' {
+			case ']':
 				depth--
 			}
 			if x == '{' || depth > maxRank {

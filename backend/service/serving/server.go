@@ -101,7 +101,7 @@ func (s *Server) Start(ctx context.Context, v Version) error {
 		return fed.Errorf(fed.Exists, "", "the model is being served already")
 	}
 	s.set(StateLoading, nil)
-	err := s.listen()
+	err := s.listen(ctx)
 	if err == nil {
 		if err = s.swap(ctx, v); err != nil {
 			err = errors.Join(err, s.close(ctx))
@@ -117,19 +117,20 @@ func (s *Server) Start(ctx context.Context, v Version) error {
 }
 
 // listen binds the port and starts to answer.
-func (s *Server) listen() error {
+func (s *Server) listen(ctx context.Context) error {
 	port := s.cfg.Port
 	s.mu.Lock()
 	if port == 0 {
 		port = s.last
 	}
 	s.mu.Unlock()
-	l, err := net.Listen("tcp", s.address(port))
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", s.address(port))
 	if err != nil && s.cfg.Port == 0 && port != 0 {
-		l, err = net.Listen("tcp", s.address(0))
+		l, err = lc.Listen(ctx, "tcp", s.address(0))
 	}
 	if err != nil {
-		return s.taken(port, err)
+		return s.taken(ctx, port, err)
 	}
 	srv := &http.Server{
 		Handler: s, ReadHeaderTimeout: headerTimeout, ReadTimeout: s.cfg.Limits.Timeout, WriteTimeout: 2 * s.cfg.Limits.Timeout, IdleTimeout: idleTimeout,
@@ -167,10 +168,11 @@ type PortError struct{ Port, Free int }
 // Error implements error.
 func (e *PortError) Error() string { return fmt.Sprintf("port %d is in use", e.Port) }
 
-func (s *Server) taken(port int, cause error) error {
+func (s *Server) taken(ctx context.Context, port int, cause error) error {
 	e := &PortError{Port: port}
+	var lc net.ListenConfig
 	for p := port + 1; p <= port+100 && p <= 65535; p++ {
-		if l, err := net.Listen("tcp", s.address(p)); err == nil {
+		if l, err := lc.Listen(ctx, "tcp", s.address(p)); err == nil {
 			_ = l.Close()
 			e.Free = p
 			break

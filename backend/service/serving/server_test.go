@@ -173,6 +173,9 @@ func TestNothingOfARequestIsKept(t *testing.T) {
 	s := start(t, nil)
 	const canary = "c4n4ry"
 	ask(t, s, "POST", "/v2/models/heart/infer?q="+canary, `{"id":"c4n4ry c4n4ry","inputs":[{"name":"age","shape":[1],"datatype":"FP32","data":[63]},{"name":"chest_pain","shape":[1],"datatype":"BYTES","data":["c4n4ry"]}]}`)
+	if _, body, _ := ask(t, s, "POST", "/v2/models/heart/infer", `{"id":"c4n4ry c4n4ry","inputs":[{"name":"age","shape":[1],"datatype":"FP32","data":[63]}]}`); !strings.Contains(body, `"id":"c4n4ry c4n4ry"`) {
+		t.Errorf("the id is not echoed: %s", body)
+	}
 	ask(t, s, "POST", "/predict/heart", `{"rows":[{"age":63,"c4n4ry":"c4n4ry"}]}`)
 	ask(t, s, "GET", "/"+canary, "")
 	ask(t, s, "POST", "/models/"+canary+"/invocations", "{}")
@@ -181,7 +184,7 @@ func TestNothingOfARequestIsKept(t *testing.T) {
 	if all := metrics + fmt.Sprintf("%+v", st.Recent); strings.Contains(all, canary) {
 		t.Errorf("kept: %s", all)
 	}
-	if len(st.Recent) != 3 || st.Recent[2].Status != 400 || st.Recent[1].Status != 200 || st.Recent[1].Rows != 1 || st.Recent[0].Path != "/models/{model}/invocations" {
+	if len(st.Recent) != 4 || st.Recent[3].Status != 400 || st.Recent[2].ID == "" || st.Recent[1].Status != 200 || st.Recent[1].Rows != 1 || st.Recent[0].Path != "/models/{model}/invocations" {
 		t.Errorf("recent %+v", st.Recent)
 	}
 }
