@@ -102,7 +102,8 @@ export const api = {
   publish: (id: string) => post<Card>(`/datasets/${e(id)}/publish`),
   withdrawCard: (id: string) => post<void>(`/datasets/${e(id)}/withdraw`),
   beginUpload: (name: string, size: number) => post<Upload>('/uploads', { name, size }),
-  writeUpload: (id: string, offset: number, bytes: ArrayBuffer) => putRaw<Upload>(`/uploads/${e(id)}?offset=${offset}`, bytes),
+  writeUpload: (id: string, offset: number, bytes: ArrayBuffer) =>
+    putRaw<Upload>(`/uploads/${e(id)}?offset=${offset}`, bytes),
   folder: (path: string) => get<Folder>('/fs', { path }),
 
   catalog: (q: { q?: string; task?: string; party?: string; rowBand?: string; licence?: string; dataset?: string }) =>
@@ -149,14 +150,16 @@ export const api = {
   stageRequests: () => get<List<StageRequest>>('/stage-requests').then(items),
   requestStage: (model: string, number: number, to: string, reason: string) =>
     post<StageRequest>('/stage-requests', { model, number, to, reason }),
-  vote: (id: string, yes: boolean, reason: string) => post<StageRequest>(`/stage-requests/${e(id)}/vote`, { yes, reason }),
+  vote: (id: string, yes: boolean, reason: string) =>
+    post<StageRequest>(`/stage-requests/${e(id)}/vote`, { yes, reason }),
   withdrawStage: (id: string) => post<StageRequest>(`/stage-requests/${e(id)}/withdraw`),
 
   servings: () => get<List<Serving>>('/serving').then(items),
   serving: (model: string) => get<Serving>(`/serving/${e(model)}`),
   switchServing: (model: string, s: ServingSwitch) => put<Serving>(`/serving/${e(model)}`, s),
   newServingToken: (model: string) => post<Serving>(`/serving/${e(model)}/token`),
-  predict: (model: string, rows: Record<string, unknown>[]) => post<Prediction>(`/serving/${e(model)}/predict`, { rows }),
+  predict: (model: string, rows: Record<string, unknown>[]) =>
+    post<Prediction>(`/serving/${e(model)}/predict`, { rows }),
   batch: (model: string, path: string) => post<Operation>('/batches', { model, path }),
 
   rewards: (project?: string) => get<Rewards>('/rewards', { project }),

@@ -16,6 +16,7 @@ export const k = {
   activity: (q: object) => ['activity', q] as const,
   peers: ['peers'] as const,
   datasets: ['datasets'] as const,
+  dataset: (id: string) => ['datasets', id, 'one'] as const,
   profile: (id: string) => ['datasets', id, 'profile'] as const,
   cardPreview: (id: string) => ['datasets', id, 'card'] as const,
   catalog: (q: object) => ['catalog', q] as const,

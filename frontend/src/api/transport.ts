@@ -97,7 +97,9 @@ export class EventStream {
       return
     }
     if (span && span.last <= this.last && span.epoch === this.epoch) return
-    const fresh = batch.filter((e) => e.seq > this.last || (span && span.epoch !== this.epoch)).sort((a, b) => a.seq - b.seq)
+    const fresh = batch
+      .filter((e) => e.seq > this.last || (span && span.epoch !== this.epoch))
+      .sort((a, b) => a.seq - b.seq)
     if (fresh.length === 0 && !span) return
     if (this.epoch !== '' && this.lost(fresh, span)) {
       this.held.push([batch, span])

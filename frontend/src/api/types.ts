@@ -104,5 +104,8 @@ export type Session = S['Session']
 export type Replay = S['Replay']
 
 // What is sent carries a whole RunConfig as it was read.
-export type ExperimentCreate = Omit<S['ExperimentCreate'], 'config' | 'method'> & { config: RunConfig; method: 'single' | 'grid' | 'random' }
+export type ExperimentCreate = Omit<S['ExperimentCreate'], 'config' | 'method'> & {
+  config: RunConfig
+  method: 'single' | 'grid' | 'random'
+}
 export type ProjectCreate = Omit<S['ProjectCreate'], 'config'> & { config?: RunConfig }

@@ -58,13 +58,19 @@ export function bytes(x: Maybe): string {
     v /= 1000
     i++
   }
-  return nf({ style: 'unit', unit: units[i], unitDisplay: i === 0 ? 'long' : 'short', maximumFractionDigits: v < 10 && i > 0 ? 1 : 0 }).format(v)
+  return nf({
+    style: 'unit',
+    unit: units[i],
+    unitDisplay: i === 0 ? 'long' : 'short',
+    maximumFractionDigits: v < 10 && i > 0 ? 1 : 0,
+  }).format(v)
 }
 
 // duration formats milliseconds in its two largest units.
 export function duration(ms: Maybe): string {
   if (!good(ms) || ms < 0) return dash
-  const unit = (v: number, u: string, d = 0) => nf({ style: 'unit', unit: u, unitDisplay: 'narrow', maximumFractionDigits: d }).format(v)
+  const unit = (v: number, u: string, d = 0) =>
+    nf({ style: 'unit', unit: u, unitDisplay: 'narrow', maximumFractionDigits: d }).format(v)
   if (ms < 1000) return unit(ms, 'millisecond')
   const s = ms / 1000
   if (s < 10) return unit(s, 'second', 1)
@@ -79,7 +85,8 @@ export function duration(ms: Maybe): string {
 // rough formats how long it may still take, in one unit: nobody knows the seconds.
 export function rough(msLeft: Maybe): string {
   if (!good(msLeft) || msLeft < 0) return dash
-  const unit = (v: number, u: string) => nf({ style: 'unit', unit: u, unitDisplay: 'short', maximumFractionDigits: 0 }).format(v)
+  const unit = (v: number, u: string) =>
+    nf({ style: 'unit', unit: u, unitDisplay: 'short', maximumFractionDigits: 0 }).format(v)
   const s = msLeft / 1000
   if (s < 90) return unit(Math.max(1, Math.round(s)), 'second')
   if (s < 5400) return unit(Math.round(s / 60), 'minute')
@@ -101,7 +108,10 @@ export function when(t: string | undefined | null, now = new Date()): string {
   const d = valid(t)
   if (!d) return dash
   const same = d.toDateString() === now.toDateString()
-  return new Intl.DateTimeFormat(locale, same ? { hour: '2-digit', minute: '2-digit' } : { dateStyle: 'medium', timeStyle: 'short' }).format(d)
+  return new Intl.DateTimeFormat(
+    locale,
+    same ? { hour: '2-digit', minute: '2-digit' } : { dateStyle: 'medium', timeStyle: 'short' },
+  ).format(d)
 }
 
 // day formats a date.
@@ -141,7 +151,8 @@ export function money(cents: Maybe, currency: string): string {
 }
 
 // list joins names in the reader's language.
-export const list = (names: string[]) => new Intl.ListFormat(locale, { style: 'long', type: 'conjunction' }).format(names)
+export const list = (names: string[]) =>
+  new Intl.ListFormat(locale, { style: 'long', type: 'conjunction' }).format(names)
 
 // shorten keeps the first characters of a digest.
 export const shorten = (s: string, n = 10) => (s.length > n ? s.slice(0, n) : s)
@@ -160,6 +171,14 @@ export function plain(s: string, max = 200): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must go
   const t = s.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '')
   return t.length > max ? `${t.slice(0, max)}…` : t
+}
+
+// sentence gives a fragment its capital letter and its full stop.
+export function sentence(s: string): string {
+  const x = s.trim()
+  if (x === '') return ''
+  const capital = x.charAt(0).toLocaleUpperCase(locale) + x.slice(1)
+  return /[.!?…]$/.test(capital) ? capital : `${capital}.`
 }
 
 // num reads what a person typed as a number: both decimal signs, no groups.

@@ -24,7 +24,7 @@ export function complain(e: unknown) {
 interface Options<V, R> {
   stale?: QueryKey[]
   done?: string | ((r: R, v: V) => string | undefined)
-  then?: (r: R, v: V) => void
+  after?: (r: R, v: V) => void
   quiet?: boolean // the caller shows the problem itself
 }
 
@@ -39,7 +39,7 @@ export function useAct<V, R>(f: (v: V) => Promise<R>, o: Options<V, R> = {}) {
       void qc.invalidateQueries({ queryKey: ['status'] })
       const words = typeof o.done === 'function' ? o.done(r, v) : o.done
       if (words) tell(words)
-      o.then?.(r, v)
+      o.after?.(r, v)
     },
     onError: (e) => {
       if (!o.quiet) complain(e)

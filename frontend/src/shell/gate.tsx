@@ -1,6 +1,6 @@
 import { Center, Container, Stack, Text, Title } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
-import { type ReactNode, useEffect, useState } from 'react'
+import { type ReactNode, useCallback, useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { whenSessionIsLost } from '../api/client'
 import { api } from '../api/endpoints'
@@ -13,7 +13,13 @@ import { Failed, Loading } from '../ui/states'
 export function Gate({ refused, children }: { refused?: unknown; children: ReactNode }) {
   const { t } = useTranslation()
   const [lost, setLost] = useState(false)
-  const status = useQuery({ queryKey: k.status, queryFn: api.status, refetchInterval: (q) => (q.state.data?.ready === false ? 700 : false) })
+  const [welcoming, setWelcoming] = useState(false)
+  const begin = useCallback(() => setWelcoming(true), []) // being named does not end the welcome: the key is shown first
+  const status = useQuery({
+    queryKey: k.status,
+    queryFn: api.status,
+    refetchInterval: (q) => (q.state.data?.ready === false ? 700 : false),
+  })
   useEffect(() => whenSessionIsLost(() => setLost(true)), [])
   const locked = lost || asProblem(status.error).status === 401
   if ((status.error || refused) && locked)
@@ -29,7 +35,11 @@ export function Gate({ refused, children }: { refused?: unknown; children: React
   if (!status.data)
     return (
       <Container size="sm" py={80} component="main">
-        {status.isError ? <Failed error={status.error} retry={() => void status.refetch()} /> : <Loading words={t('shell.opening')} rows={2} />}
+        {status.isError ? (
+          <Failed error={status.error} retry={() => void status.refetch()} />
+        ) : (
+          <Loading words={t('shell.opening')} rows={2} />
+        )}
       </Container>
     )
   if (!status.data.ready)
@@ -38,6 +48,6 @@ export function Gate({ refused, children }: { refused?: unknown; children: React
         <Text role="status">{t('shell.starting')}</Text>
       </Center>
     )
-  if (!status.data.named) return <Welcome />
+  if (!status.data.named || welcoming) return <Welcome onBegin={begin} onDone={() => setWelcoming(false)} />
   return children
 }

@@ -1,5 +1,15 @@
 import { Box, Button, Drawer, Group, Stack, Text, ThemeIcon } from '@mantine/core'
-import { IconAlertTriangle, IconBell, IconChecks, IconFileCheck, IconKey, IconMail, IconRocket, IconTableOptions, IconUserPlus } from '@tabler/icons-react'
+import {
+  IconAlertTriangle,
+  IconBell,
+  IconChecks,
+  IconFileCheck,
+  IconKey,
+  IconMail,
+  IconRocket,
+  IconTableOptions,
+  IconUserPlus,
+} from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useTranslation } from 'react-i18next'
 import { Link } from 'react-router'
@@ -27,7 +37,13 @@ export function Inbox({ opened, onClose }: { opened: boolean; onClose: () => voi
   const { t } = useTranslation()
   const inbox = useQuery({ queryKey: k.inbox, queryFn: api.inbox, enabled: opened })
   return (
-    <Drawer opened={opened} onClose={onClose} position="right" title={t('shell.inbox.title')} closeButtonProps={{ 'aria-label': t('common.close') }}>
+    <Drawer
+      opened={opened}
+      onClose={onClose}
+      position="right"
+      title={t('shell.inbox.title')}
+      closeButtonProps={{ 'aria-label': t('common.close') }}
+    >
       <View
         query={inbox}
         empty={(d) =>
@@ -83,7 +99,13 @@ export function InboxItem({ entry: e, onOpen }: { entry: InboxEntry; onOpen?: ()
               {t(`shell.inbox.answer.${e.kind}`)}
             </Button>
           )}
-          <Button size="xs" variant="subtle" color="gray" onClick={() => dismiss.mutate(e.id)} loading={dismiss.isPending}>
+          <Button
+            size="xs"
+            variant="subtle"
+            color="gray"
+            onClick={() => dismiss.mutate(e.id)}
+            loading={dismiss.isPending}
+          >
             {t('shell.inbox.dismiss')}
           </Button>
         </Group>

@@ -15,7 +15,8 @@ export function useLive(): boolean {
       replay: api.replay,
       onBatch: (b) => {
         inv.add(applyBatch(qc, b))
-        for (const e of b) if (e.kind === 'app.open') window.dispatchEvent(new CustomEvent('synergos-open', { detail: e.subject }))
+        for (const e of b)
+          if (e.kind === 'app.open') window.dispatchEvent(new CustomEvent('synergos-open', { detail: e.subject }))
       },
       onReset: () => void qc.invalidateQueries(),
       onState: setLive,

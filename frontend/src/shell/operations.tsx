@@ -15,7 +15,13 @@ export function Operations({ opened, onClose }: { opened: boolean; onClose: () =
   const { t } = useTranslation()
   const ops = useQuery({ queryKey: k.operations, queryFn: api.operations, enabled: opened })
   return (
-    <Drawer opened={opened} onClose={onClose} position="right" title={t('shell.operations.title')} closeButtonProps={{ 'aria-label': t('common.close') }}>
+    <Drawer
+      opened={opened}
+      onClose={onClose}
+      position="right"
+      title={t('shell.operations.title')}
+      closeButtonProps={{ 'aria-label': t('common.close') }}
+    >
       <View
         query={ops}
         empty={(d) =>
@@ -53,11 +59,25 @@ export function OperationItem({ op }: { op: Operation }) {
         </Text>
         <StateBadge state={op.state} />
       </Group>
-      {going && <Progress value={op.total > 0 ? share : 100} animated={op.state === 'running' && op.total === 0} mt={8} size="sm" aria-label={t('shell.operations.progress', { title: op.title })} />}
+      {going && (
+        <Progress
+          value={op.total > 0 ? share : 100}
+          animated={op.state === 'running' && op.total === 0}
+          mt={8}
+          size="sm"
+          aria-label={t('shell.operations.progress', { title: op.title })}
+        />
+      )}
       <Text size="xs" c="dimmed" mt={4}>
         {[
           op.phase,
-          going && op.total > 0 && t('shell.operations.of', { done: amount(op.done), total: amount(op.total), unit: op.unit === 'bytes' ? '' : op.unit }),
+          going &&
+            op.total > 0 &&
+            t('shell.operations.of', {
+              done: amount(op.done),
+              total: amount(op.total),
+              unit: op.unit === 'bytes' ? '' : op.unit,
+            }),
           going && op.etaMs > 0 && t('common.left', { time: rough(op.etaMs) }),
           !going && ago(op.endedAt ?? op.startedAt),
         ]
@@ -72,17 +92,35 @@ export function OperationItem({ op }: { op: Operation }) {
       {going && (
         <Group gap="xs" mt={8}>
           {op.canPause && op.state !== 'paused' && (
-            <Button size="compact-xs" mih={24} variant="default" leftSection={<IconPlayerPause size={13} />} onClick={() => act.mutate('pause')}>
+            <Button
+              size="compact-xs"
+              mih={24}
+              variant="default"
+              leftSection={<IconPlayerPause size={13} />}
+              onClick={() => act.mutate('pause')}
+            >
               {t('common.pause')}
             </Button>
           )}
           {op.state === 'paused' && (
-            <Button size="compact-xs" mih={24} variant="default" leftSection={<IconPlayerPlay size={13} />} onClick={() => act.mutate('resume')}>
+            <Button
+              size="compact-xs"
+              mih={24}
+              variant="default"
+              leftSection={<IconPlayerPlay size={13} />}
+              onClick={() => act.mutate('resume')}
+            >
               {t('common.resume')}
             </Button>
           )}
           {op.canCancel && (
-            <Button size="compact-xs" mih={24} variant="default" leftSection={<IconX size={13} />} onClick={() => act.mutate('cancel')}>
+            <Button
+              size="compact-xs"
+              mih={24}
+              variant="default"
+              leftSection={<IconX size={13} />}
+              onClick={() => act.mutate('cancel')}
+            >
               {t('common.cancel')}
             </Button>
           )}

@@ -18,7 +18,12 @@ export function Closing() {
     await quit().catch(complain)
   }
   return (
-    <Modal opened={busy !== null} onClose={() => setBusy(null)} title={t('shell.closing.title')} closeButtonProps={{ 'aria-label': t('common.close') }}>
+    <Modal
+      opened={busy !== null}
+      onClose={() => setBusy(null)}
+      title={t('shell.closing.title')}
+      closeButtonProps={{ 'aria-label': t('common.close') }}
+    >
       <Stack>
         <Text size="sm">{busy}</Text>
         {(['keep', 'after', 'now'] as const).map((x) => (
@@ -45,7 +50,9 @@ async function pauseAll() {
   await Promise.all(going.map((r) => api.steer(r.id, 'pause')))
   const end = Date.now() + 300_000
   while (Date.now() < end) {
-    const left = (await api.runs({ limit: 50 })).filter((r) => going.some((g) => g.id === r.id) && ['preparing', 'running', 'pausing'].includes(r.state))
+    const left = (await api.runs({ limit: 50 })).filter(
+      (r) => going.some((g) => g.id === r.id) && ['preparing', 'running', 'pausing'].includes(r.state),
+    )
     if (left.length === 0) return
     await new Promise((ok) => setTimeout(ok, 1000))
   }

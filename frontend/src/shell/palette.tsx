@@ -1,6 +1,17 @@
 import { useMantineColorScheme } from '@mantine/core'
 import { Spotlight, type SpotlightActionGroupData } from '@mantine/spotlight'
-import { IconBox, IconBuildingHospital, IconChartDots3, IconDatabase, IconFolder, IconMoon, IconPlus, IconSearch, IconSun, IconUserPlus } from '@tabler/icons-react'
+import {
+  IconBox,
+  IconBuildingHospital,
+  IconChartDots3,
+  IconDatabase,
+  IconFolder,
+  IconMoon,
+  IconPlus,
+  IconSearch,
+  IconSun,
+  IconUserPlus,
+} from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useTranslation } from 'react-i18next'
 import { useNavigate } from 'react-router'
@@ -24,24 +35,78 @@ export function Palette() {
       group: t('shell.palette.do'),
       actions: [
         { id: 'a-data', label: t('data.add'), leftSection: <IconPlus size={18} />, onClick: to('/data?add=1') },
-        { id: 'a-invite', label: t('peers.invite.open'), leftSection: <IconUserPlus size={18} />, onClick: to('/peers?invite=1') },
-        { id: 'a-join', label: t('peers.join.open'), leftSection: <IconBuildingHospital size={18} />, onClick: to('/peers?join=1') },
-        { id: 'a-project', label: t('projects.new.open'), leftSection: <IconFolder size={18} />, onClick: to('/projects/new') },
-        { id: 'a-light', label: t('shell.palette.light'), leftSection: <IconSun size={18} />, onClick: () => setColorScheme('light') },
-        { id: 'a-dark', label: t('shell.palette.dark'), leftSection: <IconMoon size={18} />, onClick: () => setColorScheme('dark') },
+        {
+          id: 'a-invite',
+          label: t('peers.invite.open'),
+          leftSection: <IconUserPlus size={18} />,
+          onClick: to('/peers?invite=1'),
+        },
+        {
+          id: 'a-join',
+          label: t('peers.join.open'),
+          leftSection: <IconBuildingHospital size={18} />,
+          onClick: to('/peers?join=1'),
+        },
+        {
+          id: 'a-project',
+          label: t('projects.new.open'),
+          leftSection: <IconFolder size={18} />,
+          onClick: to('/projects/new'),
+        },
+        {
+          id: 'a-light',
+          label: t('shell.palette.light'),
+          leftSection: <IconSun size={18} />,
+          onClick: () => setColorScheme('light'),
+        },
+        {
+          id: 'a-dark',
+          label: t('shell.palette.dark'),
+          leftSection: <IconMoon size={18} />,
+          onClick: () => setColorScheme('dark'),
+        },
       ],
     },
     {
       group: t('shell.screens'),
-      actions: screens.map((s) => ({ id: `s-${s.id}`, label: t(`shell.nav.${s.id}`), leftSection: <s.icon size={18} />, onClick: to(s.to) })),
+      actions: screens.map((s) => ({
+        id: `s-${s.id}`,
+        label: t(`shell.nav.${s.id}`),
+        leftSection: <s.icon size={18} />,
+        onClick: to(s.to),
+      })),
     },
     {
       group: t('shell.palette.things'),
       actions: [
-        ...(projects.data ?? []).map((p) => ({ id: `p-${p.id}`, label: p.name, description: t('shell.palette.project'), leftSection: <IconFolder size={18} />, onClick: to(`/projects/${p.id}`) })),
-        ...(datasets.data ?? []).map((d) => ({ id: `d-${d.id}`, label: d.name, description: t('shell.palette.dataset'), leftSection: <IconDatabase size={18} />, onClick: to(`/data/${d.id}`) })),
-        ...(models.data ?? []).map((m) => ({ id: `m-${m.name}`, label: m.name, description: t('shell.palette.model'), leftSection: <IconBox size={18} />, onClick: to(`/models/${encodeURIComponent(m.name)}`) })),
-        ...(runs.data ?? []).map((r) => ({ id: `r-${r.id}`, label: t('runs.name', { experiment: r.experiment, number: r.number }), description: t('shell.palette.run'), leftSection: <IconChartDots3 size={18} />, onClick: to(`/runs/${r.id}`) })),
+        ...(projects.data ?? []).map((p) => ({
+          id: `p-${p.id}`,
+          label: p.name,
+          description: t('shell.palette.project'),
+          leftSection: <IconFolder size={18} />,
+          onClick: to(`/projects/${p.id}`),
+        })),
+        ...(datasets.data ?? []).map((d) => ({
+          id: `d-${d.id}`,
+          label: d.name,
+          description: t('shell.palette.dataset'),
+          leftSection: <IconDatabase size={18} />,
+          onClick: to(`/data/${d.id}`),
+        })),
+        ...(models.data ?? []).map((m) => ({
+          id: `m-${m.name}`,
+          label: m.name,
+          description: t('shell.palette.model'),
+          leftSection: <IconBox size={18} />,
+          onClick: to(`/models/${encodeURIComponent(m.name)}`),
+        })),
+        ...(runs.data ?? []).map((r) => ({
+          id: `r-${r.id}`,
+          label: t('runs.name', { experiment: r.experiment, number: r.number }),
+          description: t('shell.palette.run'),
+          leftSection: <IconChartDots3 size={18} />,
+          onClick: to(`/runs/${r.id}`),
+        })),
       ],
     },
   ]
@@ -54,7 +119,11 @@ export function Palette() {
       limit={14}
       scrollable
       maxHeight={420}
-      searchProps={{ leftSection: <IconSearch size={18} />, placeholder: t('shell.palette.placeholder'), 'aria-label': t('shell.palette.placeholder') }}
+      searchProps={{
+        leftSection: <IconSearch size={18} />,
+        placeholder: t('shell.palette.placeholder'),
+        'aria-label': t('shell.palette.placeholder'),
+      }}
     />
   )
 }

@@ -20,7 +20,12 @@ export function ShortcutSheet({ opened, onClose }: { opened: boolean; onClose: (
     }
   }
   return (
-    <Modal opened={opened} onClose={onClose} title={t('shell.keys.title')} closeButtonProps={{ 'aria-label': t('common.close') }}>
+    <Modal
+      opened={opened}
+      onClose={onClose}
+      title={t('shell.keys.title')}
+      closeButtonProps={{ 'aria-label': t('common.close') }}
+    >
       <Table>
         <Table.Tbody>
           {shortcuts.map((s) => (

@@ -1,4 +1,18 @@
-import { ActionIcon, AppShell, Badge, Box, Burger, Group, Indicator, Menu, NavLink, Text, Tooltip, UnstyledButton, useMantineColorScheme } from '@mantine/core'
+import {
+  ActionIcon,
+  AppShell,
+  Badge,
+  Box,
+  Burger,
+  Group,
+  Indicator,
+  Menu,
+  NavLink,
+  Text,
+  Tooltip,
+  UnstyledButton,
+  useMantineColorScheme,
+} from '@mantine/core'
 import { useMediaQuery } from '@mantine/hooks'
 import { openSpotlight } from '@mantine/spotlight'
 import {
@@ -27,9 +41,9 @@ import { Inbox } from './inbox'
 import { useLive } from './live'
 import { active, screens } from './nav'
 import { Operations } from './operations'
-import { Palette } from './palette'
 import { Closing, Opened } from './outside'
 import { PairingPrompt } from './pairing'
+import { Palette } from './palette'
 import { ShortcutSheet } from './sheet'
 import { modKey, typing } from './shortcuts'
 
@@ -49,10 +63,15 @@ export function Shell() {
   // biome-ignore lint/correctness/useExhaustiveDependencies: a new screen closes the menu
   useEffect(() => setNav(false), [pathname])
   return (
-    <AppShell header={{ height: 52 }} navbar={{ width: narrow ? 64 : 208, breakpoint: 640, collapsed: { mobile: !nav } }} padding="lg" transitionDuration={0}>
-      <a href="#main" className="skip" onClick={focusMain}>
+    <AppShell
+      header={{ height: 52 }}
+      navbar={{ width: narrow ? 64 : 208, breakpoint: 640, collapsed: { mobile: !nav } }}
+      padding="lg"
+      transitionDuration={0}
+    >
+      <button type="button" className="skip" onClick={() => document.getElementById('main')?.focus()}>
         {t('shell.skip')}
-      </a>
+      </button>
       <AppShell.Header bg="var(--panel)" style={{ borderColor: 'var(--line)' }}>
         <Group h="100%" px="md" gap="sm" wrap="nowrap" justify="space-between">
           <Group gap="sm" wrap="nowrap" style={{ minWidth: 0, flex: 1 }}>
@@ -62,13 +81,29 @@ export function Shell() {
           <Group gap={6} wrap="nowrap">
             <GridChip />
             <SearchButton />
-            <ToolButton label={t('shell.operations.open')} icon={<IconListCheck size={19} />} onClick={() => setDrawer('operations')} count={0} busy={(status.data?.running ?? 0) > 0} />
-            <ToolButton label={t('shell.inbox.open', { count: status.data?.inbox ?? 0 })} icon={<IconBell size={19} />} onClick={() => setDrawer('inbox')} count={status.data?.inbox ?? 0} />
+            <ToolButton
+              label={t('shell.operations.open')}
+              icon={<IconListCheck size={19} />}
+              onClick={() => setDrawer('operations')}
+              count={0}
+              busy={(status.data?.running ?? 0) > 0}
+            />
+            <ToolButton
+              label={t('shell.inbox.open', { count: status.data?.inbox ?? 0 })}
+              icon={<IconBell size={19} />}
+              onClick={() => setDrawer('inbox')}
+              count={status.data?.inbox ?? 0}
+            />
             <ThemeMenu onKeys={() => setDrawer('keys')} />
           </Group>
         </Group>
       </AppShell.Header>
-      <AppShell.Navbar bg="var(--panel)" p={narrow ? 8 : 'xs'} style={{ borderColor: 'var(--line)' }} aria-label={t('shell.screens')}>
+      <AppShell.Navbar
+        bg="var(--panel)"
+        p={narrow ? 8 : 'xs'}
+        style={{ borderColor: 'var(--line)' }}
+        aria-label={t('shell.screens')}
+      >
         <Nav narrow={narrow && !nav} pathname={pathname} status={status.data} />
       </AppShell.Navbar>
       <AppShell.Main id="main" tabIndex={-1} style={{ outline: 'none' }} bg="var(--ground)">
@@ -83,11 +118,6 @@ export function Shell() {
       <Palette />
     </AppShell>
   )
-}
-
-function focusMain(e: { preventDefault: () => void }) {
-  e.preventDefault() // the hash belongs to the router
-  document.getElementById('main')?.focus()
 }
 
 function useShortcuts(open: (d: Drawer) => void) {
@@ -185,14 +215,30 @@ function GridChip() {
   const { t } = useTranslation()
   const small = useMediaQuery('(max-width: 820px)')
   const runs = useQuery({ queryKey: k.runs({ limit: 20 }), queryFn: () => api.runs({ limit: 20 }) })
-  const going = (runs.data ?? []).filter((r) => ['preparing', 'running', 'finishing', 'pausing', 'paused'].includes(r.state))
+  const going = (runs.data ?? []).filter((r) =>
+    ['preparing', 'running', 'finishing', 'pausing', 'paused'].includes(r.state),
+  )
   if (going.length === 0) return null
   const r = going[0]
   return (
     <Tooltip label={r.why || r.sentence}>
-      <UnstyledButton component={Link} to={`/runs/${r.id}`} aria-label={t('shell.grid', { coordinator: r.coordinator || t('shell.electing'), round: r.round, rounds: r.rounds })}>
+      <UnstyledButton
+        component={Link}
+        to={`/runs/${r.id}`}
+        aria-label={t('shell.grid', {
+          coordinator: r.coordinator || t('shell.electing'),
+          round: r.round,
+          rounds: r.rounds,
+        })}
+      >
         <Badge size="lg" variant="light" leftSection={<IconTopologyStar3 size={14} />}>
-          {small ? `${r.round}/${r.rounds}` : t('shell.gridChip', { coordinator: r.coordinator || t('shell.electing'), round: r.round, rounds: r.rounds })}
+          {small
+            ? `${r.round}/${r.rounds}`
+            : t('shell.gridChip', {
+                coordinator: r.coordinator || t('shell.electing'),
+                round: r.round,
+                rounds: r.rounds,
+              })}
           {going.length > 1 && ` +${going.length - 1}`}
         </Badge>
       </UnstyledButton>
@@ -204,17 +250,41 @@ function SearchButton() {
   const { t } = useTranslation()
   return (
     <Tooltip label={t('shell.palette.open', { mod: modKey() })}>
-      <ActionIcon variant="subtle" color="gray" size={34} aria-label={t('shell.palette.open', { mod: modKey() })} onClick={openSpotlight}>
+      <ActionIcon
+        variant="subtle"
+        color="gray"
+        size={34}
+        aria-label={t('shell.palette.open', { mod: modKey() })}
+        onClick={openSpotlight}
+      >
         <IconSearch size={19} />
       </ActionIcon>
     </Tooltip>
   )
 }
 
-function ToolButton({ label, icon, onClick, count, busy }: { label: string; icon: React.ReactNode; onClick: () => void; count: number; busy?: boolean }) {
+function ToolButton({
+  label,
+  icon,
+  onClick,
+  count,
+  busy,
+}: {
+  label: string
+  icon: React.ReactNode
+  onClick: () => void
+  count: number
+  busy?: boolean
+}) {
   return (
     <Tooltip label={label}>
-      <Indicator disabled={count === 0 && !busy} label={count > 0 ? (count > 99 ? '99+' : count) : undefined} size={count > 0 ? 16 : 8} offset={5} color={count > 0 ? 'red.8' : 'indigo'}>
+      <Indicator
+        disabled={count === 0 && !busy}
+        label={count > 0 ? (count > 99 ? '99+' : count) : undefined}
+        size={count > 0 ? 16 : 8}
+        offset={5}
+        color={count > 0 ? 'red.8' : 'indigo'}
+      >
         <ActionIcon variant="subtle" color="gray" size={34} aria-label={label} onClick={onClick}>
           {icon}
         </ActionIcon>
@@ -241,7 +311,14 @@ function ThemeMenu({ onKeys }: { onKeys: () => void }) {
       <Menu.Dropdown>
         <Menu.Label>{t('shell.theme.title')}</Menu.Label>
         {choices.map((c) => (
-          <Menu.Item key={c.id} role="menuitemradio" aria-checked={colorScheme === c.id} leftSection={<c.icon size={15} />} rightSection={colorScheme === c.id ? <IconCheck size={14} /> : null} onClick={() => setColorScheme(c.id)}>
+          <Menu.Item
+            key={c.id}
+            role="menuitemradio"
+            aria-checked={colorScheme === c.id}
+            leftSection={<c.icon size={15} />}
+            rightSection={colorScheme === c.id ? <IconCheck size={14} /> : null}
+            onClick={() => setColorScheme(c.id)}
+          >
             {t(`shell.theme.${c.id}`)}
           </Menu.Item>
         ))}

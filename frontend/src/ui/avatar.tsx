@@ -14,7 +14,13 @@ export function KeyAvatar({ id, size = 32 }: { id: string; size?: number }) {
       }
     }
   return (
-    <svg width={size} height={size} viewBox="-1 -1 7 7" aria-hidden="true" style={{ borderRadius: 8, background: `oklch(0.94 0.035 ${hue})`, flexShrink: 0 }}>
+    <svg
+      width={size}
+      height={size}
+      viewBox="-1 -1 7 7"
+      aria-hidden="true"
+      style={{ borderRadius: 8, background: `oklch(0.94 0.035 ${hue})`, flexShrink: 0 }}
+    >
       {cells.map(([x, y]) => (
         <rect key={`${x},${y}`} x={x} y={y} width={1.02} height={1.02} fill={`oklch(0.47 0.14 ${hue})`} />
       ))}

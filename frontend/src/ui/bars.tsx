@@ -15,23 +15,43 @@ export interface Bar {
 // it, so the picture needs no second reading.
 export function Bars({ rows, label }: { rows: Bar[]; label: string }) {
   const { t } = useTranslation()
-  const ends = rows.flatMap((r) => [r.value, r.low, r.high]).filter((x): x is number => typeof x === 'number' && Number.isFinite(x))
+  const ends = rows
+    .flatMap((r) => [r.value, r.low, r.high])
+    .filter((x): x is number => typeof x === 'number' && Number.isFinite(x))
   const lo = Math.min(0, ...ends)
   const hi = Math.max(0, ...ends)
   const span = hi - lo || 1
   const x = (v: number) => ((v - lo) / span) * 100
   const summary = rows.map((r) => `${r.name}: ${r.text}`).join('; ')
   return (
-    <Box role="img" aria-label={t('common.chartSummary', { label, summary })}>
+    <Box
+      role="img"
+      aria-label={t('common.chartSummary', { label, summary })}
+      style={{
+        display: 'grid',
+        gridTemplateColumns: 'minmax(90px, max-content) 1fr minmax(90px, max-content)',
+        columnGap: 16,
+        rowGap: 10,
+        alignItems: 'center',
+      }}
+    >
       {rows.map((r, i) => (
-        <Box key={r.name} style={{ display: 'grid', gridTemplateColumns: 'minmax(90px, 170px) 1fr minmax(90px, auto)', gap: 12, alignItems: 'center' }} py={5}>
-          <Text size="sm" truncate>
+        <Box key={r.name} style={{ display: 'contents' }}>
+          <Text size="sm" truncate maw={180}>
             {r.name}
           </Text>
           <svg width="100%" height="22" aria-hidden="true" style={{ overflow: 'visible' }}>
             <line x1={`${x(0)}%`} x2={`${x(0)}%`} y1="0" y2="22" stroke="var(--faint)" strokeWidth="1" />
             {r.value !== null && Number.isFinite(r.value) && (
-              <rect x={`${Math.min(x(0), x(r.value))}%`} width={`${Math.abs(x(r.value) - x(0))}%`} y="5" height="12" rx="2" fill={seriesColour(i)} opacity="0.85" />
+              <rect
+                x={`${Math.min(x(0), x(r.value))}%`}
+                width={`${Math.abs(x(r.value) - x(0))}%`}
+                y="5"
+                height="12"
+                rx="2"
+                fill={seriesColour(i)}
+                opacity="0.85"
+              />
             )}
             {typeof r.low === 'number' && typeof r.high === 'number' && (
               <g stroke="var(--mantine-color-text)" strokeWidth="1.5">

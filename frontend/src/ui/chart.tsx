@@ -1,4 +1,4 @@
-import { Box, Button, Group, Table, Text } from '@mantine/core'
+import { Box, Button, Group, Table, Text, useComputedColorScheme } from '@mantine/core'
 import { IconChartLine, IconTable } from '@tabler/icons-react'
 import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
@@ -40,7 +40,15 @@ export function LineChart({ curves, label, xLabel, digits = 3, height = 230, for
         <Text size="sm" fw={600}>
           {label}
         </Text>
-        <Button size="compact-xs" mih={24} variant="subtle" color="gray" leftSection={twin ? <IconChartLine size={13} /> : <IconTable size={13} />} onClick={() => setTwin(!twin)} aria-keyshortcuts="T">
+        <Button
+          size="compact-xs"
+          mih={24}
+          variant="subtle"
+          color="gray"
+          leftSection={twin ? <IconChartLine size={13} /> : <IconTable size={13} />}
+          onClick={() => setTwin(!twin)}
+          aria-keyshortcuts="T"
+        >
           {twin ? t('common.showChart') : t('common.showTable')}
         </Button>
       </Group>
@@ -48,7 +56,6 @@ export function LineChart({ curves, label, xLabel, digits = 3, height = 230, for
         <TwinTable curves={curves} xLabel={xLabel} label={label} fmt={fmt} height={height} />
       ) : (
         <>
-          {/* biome-ignore lint/a11y/noNoninteractiveTabindex: T needs the focus to be here */}
           <Box role="img" aria-label={t('common.chartSummary', { label, summary })} tabIndex={0}>
             <Canvas curves={curves} height={height} fmt={fmt} xLabel={xLabel} />
           </Box>
@@ -75,7 +82,15 @@ function Legend({ curves, fmt }: { curves: Curve[]; fmt: (y: number | null) => s
       {curves.map((c, i) => (
         <Group key={c.name} gap={6} component="li" wrap="nowrap">
           <svg width="18" height="8" aria-hidden="true">
-            <line x1="0" x2="18" y1="4" y2="4" stroke={`var(${seriesColours[(c.colour ?? i) % 8]})`} strokeWidth="3" strokeDasharray={c.dash ? '4 3' : undefined} />
+            <line
+              x1="0"
+              x2="18"
+              y1="4"
+              y2="4"
+              stroke={`var(${seriesColours[(c.colour ?? i) % 8]})`}
+              strokeWidth="3"
+              strokeDasharray={c.dash ? '4 3' : undefined}
+            />
           </svg>
           <Text size="xs" c="dimmed" className="num">
             {c.name} {fmt(c.ys.findLast((y) => y !== null) ?? null)}
@@ -100,10 +115,21 @@ export function joinCurves(curves: Curve[]): [number[], ...(number | null)[][]] 
   return [xs, ...cols]
 }
 
-function TwinTable({ curves, xLabel, label, fmt, height }: { curves: Curve[]; xLabel: string; label: string; fmt: (y: number | null) => string; height: number }) {
+function TwinTable({
+  curves,
+  xLabel,
+  label,
+  fmt,
+  height,
+}: {
+  curves: Curve[]
+  xLabel: string
+  label: string
+  fmt: (y: number | null) => string
+  height: number
+}) {
   const [xs, ...cols] = joinCurves(curves)
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
     <Box mah={height + 24} style={{ overflow: 'auto' }} tabIndex={0} role="region" aria-label={label}>
       <Table stickyHeader>
         <Table.Thead>
@@ -135,7 +161,7 @@ function TwinTable({ curves, xLabel, label, fmt, height }: { curves: Curve[]; xL
 
 const css = (el: Element, name: string) => resolve(el, `var(${name})`)
 
-// resolve asks the browser for the colour behind light-dark() and var().
+// resolve asks the browser for the colour behind a variable.
 function resolve(el: Element, colour: string): string {
   const probe = document.createElement('span')
   probe.style.color = colour
@@ -145,19 +171,34 @@ function resolve(el: Element, colour: string): string {
   return c
 }
 
-function Canvas({ curves, height, fmt, xLabel }: { curves: Curve[]; height: number; fmt: (y: number | null) => string; xLabel: string }) {
+function Canvas({
+  curves,
+  height,
+  fmt,
+  xLabel,
+}: {
+  curves: Curve[]
+  height: number
+  fmt: (y: number | null) => string
+  xLabel: string
+}) {
   const box = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot | null>(null)
   const latest = useRef(curves)
   latest.current = curves
   const shape = `${curves.map((c) => `${c.name}|${c.colour}|${c.dash}`).join(',')}|${height}|${xLabel}`
-  const scheme = document.documentElement.getAttribute('data-mantine-color-scheme')
+  const scheme = useComputedColorScheme('light')
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: shape and scheme stand for everything that needs a new plot
   useEffect(() => {
     const el = box.current
     if (!el || typeof Path2D === 'undefined') return
-    const axis = { stroke: css(el, '--faint'), grid: { stroke: css(el, '--line'), width: 1 }, ticks: { show: false }, font: '11px Inter, sans-serif' }
+    const axis = {
+      stroke: css(el, '--faint'),
+      grid: { stroke: css(el, '--line'), width: 1 },
+      ticks: { show: false },
+      font: '11px Inter, sans-serif',
+    }
     const u = new uPlot(
       {
         width: el.clientWidth || 400,
@@ -166,7 +207,14 @@ function Canvas({ curves, height, fmt, xLabel }: { curves: Curve[]; height: numb
         cursor: { drag: { x: false, y: false }, points: { size: 7 } },
         scales: { x: { time: false } },
         axes: [
-          { ...axis, label: xLabel, labelSize: 16, labelFont: '11px Inter, sans-serif', size: 28, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500] },
+          {
+            ...axis,
+            label: xLabel,
+            labelSize: 16,
+            labelFont: '11px Inter, sans-serif',
+            size: 28,
+            incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500],
+          },
           { ...axis, size: 52, values: (_u, ticks) => ticks.map((v) => fmt(v)) },
         ],
         series: [

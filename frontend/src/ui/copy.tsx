@@ -37,7 +37,13 @@ export function CopyIcon({ text, what }: { text: string; what: string }) {
   const { done, copy } = useCopy(text)
   return (
     <Tooltip label={done ? t('common.copied') : t('common.copyWhat', { what })}>
-      <ActionIcon variant="subtle" color="gray" size={26} aria-label={t('common.copyWhat', { what })} onClick={() => void copy()}>
+      <ActionIcon
+        variant="subtle"
+        color="gray"
+        size={26}
+        aria-label={t('common.copyWhat', { what })}
+        onClick={() => void copy()}
+      >
         {done ? <IconCheck size={15} /> : <IconCopy size={15} />}
       </ActionIcon>
     </Tooltip>
@@ -48,7 +54,13 @@ export function CopyIcon({ text, what }: { text: string; what: string }) {
 export function Code({ text, what, wrap = true }: { text: string; what: string; wrap?: boolean }) {
   return (
     <Group gap={4} wrap="nowrap" align="center" style={{ minWidth: 0 }}>
-      <Text span className="mono" style={wrap ? { overflowWrap: 'anywhere' } : { whiteSpace: 'nowrap', overflow: 'hidden', textOverflow: 'ellipsis' }}>
+      <Text
+        span
+        className="mono"
+        style={
+          wrap ? { overflowWrap: 'anywhere' } : { whiteSpace: 'nowrap', overflow: 'hidden', textOverflow: 'ellipsis' }
+        }
+      >
         {text}
       </Text>
       <CopyIcon text={text} what={what} />

@@ -4,8 +4,17 @@ import type { ReactNode } from 'react'
 // Markdown shows the small subset that model cards use: headings, lists, tables,
 // paragraphs, bold and code. Everything is text; nothing becomes HTML.
 export function Markdown({ text }: { text: string }) {
-  const blocks = text.replace(/\r/g, '').split(/\n{2,}/).flatMap(splitHeads)
-  return <div>{blocks.map((b, i) => <Block key={i} text={b} />)}</div>
+  const blocks = text
+    .replace(/\r/g, '')
+    .split(/\n{2,}/)
+    .flatMap(splitHeads)
+  return (
+    <div>
+      {blocks.map((b, i) => (
+        <Block key={i} text={b} />
+      ))}
+    </div>
+  )
 }
 
 // splitHeads sets headings free from the lines that follow them.
@@ -21,7 +30,12 @@ function splitHeads(block: string): string[] {
 
 function Block({ text }: { text: string }) {
   const head = /^(#{1,4})\s+(.*)$/.exec(text)
-  if (head) return <Title order={head[1].length === 1 ? 2 : 3} mt="md" mb={4}>{head[2]}</Title>
+  if (head)
+    return (
+      <Title order={head[1].length === 1 ? 2 : 3} mt="md" mb={4}>
+        {head[2]}
+      </Title>
+    )
   const lines = text.split('\n').filter((l) => l.trim() !== '')
   if (lines.length === 0) return null
   if (lines.every((l) => /^\s*[-*]\s/.test(l)))
@@ -40,7 +54,11 @@ function Block({ text }: { text: string }) {
   )
 }
 
-const cells = (l: string) => l.replace(/^\||\|$/g, '').split('|').map((c) => c.trim())
+const cells = (l: string) =>
+  l
+    .replace(/^\||\|$/g, '')
+    .split('|')
+    .map((c) => c.trim())
 
 function Grid({ lines }: { lines: string[] }) {
   return (
@@ -68,7 +86,12 @@ function Grid({ lines }: { lines: string[] }) {
 function inline(s: string): ReactNode[] {
   return s.split(/(\*\*[^*]+\*\*|`[^`]+`)/).map((p, i) => {
     if (p.startsWith('**')) return <strong key={i}>{p.slice(2, -2)}</strong>
-    if (p.startsWith('`')) return <span key={i} className="mono">{p.slice(1, -1)}</span>
+    if (p.startsWith('`'))
+      return (
+        <span key={i} className="mono">
+          {p.slice(1, -1)}
+        </span>
+      )
     return p
   })
 }

@@ -66,7 +66,13 @@ export function Section({ title, hint, actions, children, flush, id }: SectionPr
   return (
     <Box component="section" className="card" p={flush ? 0 : 'md'} id={id} style={{ minWidth: 0 }}>
       {(title || actions) && (
-        <Group justify="space-between" mb={flush ? 0 : 'sm'} px={flush ? 'md' : 0} py={flush ? 'sm' : 0} align="flex-start">
+        <Group
+          justify="space-between"
+          mb={flush ? 0 : 'sm'}
+          px={flush ? 'md' : 0}
+          py={flush ? 'sm' : 0}
+          align="flex-start"
+        >
           <Box style={{ flex: '1 1 200px', minWidth: 0 }}>
             {title && <Title order={2}>{title}</Title>}
             {hint && (

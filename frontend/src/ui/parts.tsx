@@ -4,6 +4,7 @@ import type { ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link } from 'react-router'
 import type { Check, Finding } from '../api/types'
+import { sentence } from '../format/format'
 
 // Stat is one figure with its name.
 export function Stat({ name, value, note }: { name: ReactNode; value: ReactNode; note?: ReactNode }) {
@@ -27,7 +28,11 @@ export function Stat({ name, value, note }: { name: ReactNode; value: ReactNode;
 // Facts is a list of name and value.
 export function Facts({ rows }: { rows: [ReactNode, ReactNode][] }) {
   return (
-    <Box component="dl" m={0} style={{ display: 'grid', gridTemplateColumns: 'minmax(110px, max-content) 1fr', columnGap: 16, rowGap: 6 }}>
+    <Box
+      component="dl"
+      m={0}
+      style={{ display: 'grid', gridTemplateColumns: 'minmax(110px, max-content) 1fr', columnGap: 16, rowGap: 6 }}
+    >
       {rows.map(([a, b], i) => (
         <Box key={i} style={{ display: 'contents' }}>
           <Text component="dt" size="sm" c="dimmed">
@@ -49,7 +54,14 @@ export function Checks({ items }: { items: Check[] }) {
     <Stack gap={6} component="ul" p={0} m={0} style={{ listStyle: 'none' }}>
       {items.map((c) => (
         <Group key={c.name} gap="xs" wrap="nowrap" align="flex-start" component="li">
-          <ThemeIcon size={20} radius="xl" color={c.ok ? 'green' : 'red'} variant="light" role="img" aria-label={c.ok ? t('common.passed') : t('common.failed')}>
+          <ThemeIcon
+            size={20}
+            radius="xl"
+            color={c.ok ? 'green' : 'red'}
+            variant="light"
+            role="img"
+            aria-label={c.ok ? t('common.passed') : t('common.failed')}
+          >
             {c.ok ? <IconCheck size={13} /> : <IconX size={13} />}
           </ThemeIcon>
           <Box style={{ minWidth: 0 }}>
@@ -71,14 +83,25 @@ export function Checks({ items }: { items: Check[] }) {
 // Findings lists what the data doctor noticed: what, why, and the remedy.
 export function Findings({ items }: { items: Finding[] }) {
   const { t } = useTranslation()
-  const look = { error: ['red', <IconX key="x" size={13} />], warning: ['orange', <IconAlertTriangle key="w" size={13} />], info: ['indigo', <IconInfoCircle key="i" size={13} />] } as const
+  const look = {
+    error: ['red', <IconX key="x" size={13} />],
+    warning: ['orange', <IconAlertTriangle key="w" size={13} />],
+    info: ['indigo', <IconInfoCircle key="i" size={13} />],
+  } as const
   return (
     <Stack gap="sm" component="ul" p={0} m={0} style={{ listStyle: 'none' }}>
       {items.map((f, i) => {
         const [color, icon] = look[f.severity] ?? look.info
         return (
           <Group key={i} gap="xs" wrap="nowrap" align="flex-start" component="li">
-            <ThemeIcon size={20} radius="xl" color={color} variant="light" role="img" aria-label={t(`common.severity.${f.severity}`)}>
+            <ThemeIcon
+              size={20}
+              radius="xl"
+              color={color}
+              variant="light"
+              role="img"
+              aria-label={t(`common.severity.${f.severity}`)}
+            >
               {icon}
             </ThemeIcon>
             <Box style={{ minWidth: 0 }}>
@@ -93,7 +116,7 @@ export function Findings({ items }: { items: Finding[] }) {
               </Text>
               {(f.why || f.remedy) && (
                 <Text size="sm" c="dimmed">
-                  {[f.why, f.remedy].filter(Boolean).join(' ')}
+                  {[f.why, f.remedy].filter(Boolean).map(sentence).join(' ')}
                 </Text>
               )}
             </Box>
@@ -108,7 +131,12 @@ export function Findings({ items }: { items: Finding[] }) {
 export function Term({ children, text }: { children: ReactNode; text: string }) {
   return (
     <Tooltip label={text}>
-      <Text span inherit tabIndex={0} style={{ textDecoration: 'underline dotted', textUnderlineOffset: 3, cursor: 'help' }}>
+      <Text
+        span
+        inherit
+        tabIndex={0}
+        style={{ textDecoration: 'underline dotted', textUnderlineOffset: 3, cursor: 'help' }}
+      >
         {children}
       </Text>
     </Tooltip>

@@ -14,7 +14,15 @@ export function Qr({ text, label, size = 168 }: { text: string; label: string; s
   }, [text])
   if (!path) return null
   return (
-    <svg width={size} height={size} viewBox={`0 0 ${path.n} ${path.n}`} role="img" aria-label={label} shapeRendering="crispEdges" style={{ background: '#fff', borderRadius: 8 }}>
+    <svg
+      width={size}
+      height={size}
+      viewBox={`0 0 ${path.n} ${path.n}`}
+      role="img"
+      aria-label={label}
+      shapeRendering="crispEdges"
+      style={{ background: '#fff', borderRadius: 8 }}
+    >
       <path d={path.d} fill="#111" />
     </svg>
   )

@@ -21,7 +21,16 @@ export function ReasonModal({ opened, title, text, button, danger, required, onC
     <Modal opened={opened} onClose={onClose} title={title} closeButtonProps={{ 'aria-label': t('common.close') }}>
       <Stack>
         {text && <Text size="sm">{text}</Text>}
-        <Textarea label={t('common.reason')} description={t('common.reasonHint')} value={reason} onChange={(e) => setReason(e.currentTarget.value)} maxLength={1000} autosize minRows={2} data-autofocus />
+        <Textarea
+          label={t('common.reason')}
+          description={t('common.reasonHint')}
+          value={reason}
+          onChange={(e) => setReason(e.currentTarget.value)}
+          maxLength={1000}
+          autosize
+          minRows={2}
+          data-autofocus
+        />
         <Group justify="flex-end">
           <Button variant="default" onClick={onClose}>
             {t('common.cancel')}

@@ -41,7 +41,11 @@ export function layout(ids: string[]): Map<string, { x: number; y: number }> {
     const a = (2 * Math.PI * i) / Math.max(1, n) - Math.PI / 2 + (n === 2 ? Math.PI / 2 : 0)
     return { id, x: Math.cos(a) * r * 1.25, y: Math.sin(a) * r }
   })
-  const sim = forceSimulation(pts).force('ring', forceRadial(r).strength(0.8)).force('apart', forceCollide(34)).force('push', forceManyBody().strength(-60)).stop()
+  const sim = forceSimulation(pts)
+    .force('ring', forceRadial(r).strength(0.8))
+    .force('apart', forceCollide(34))
+    .force('push', forceManyBody().strength(-60))
+    .stop()
   for (let i = 0; i < 120; i++) sim.tick()
   return new Map(pts.map((p) => [p.id, { x: W / 2 + (p.x ?? 0) * 1.3, y: H / 2 + (p.y ?? 0) * 0.92 }]))
 }
@@ -62,13 +66,39 @@ export function Star({ centre, nodes, label }: Props) {
   const summary = nodes.map((n) => `${n.name}: ${n.note ?? ''}`).join('; ')
   return (
     <Box style={{ width: '100%', maxWidth: 520, margin: '0 auto' }}>
-      <svg viewBox={`0 ${top} ${W} ${height}`} width="100%" role="img" aria-label={t('common.chartSummary', { label, summary: `${centre.name}. ${summary}` })}>
+      <svg
+        viewBox={`0 ${top} ${W} ${height}`}
+        width="100%"
+        role="img"
+        aria-label={t('common.chartSummary', { label, summary: `${centre.name}. ${summary}` })}
+      >
         {nodes.map((n) => {
           const p = at.get(n.id) ?? { x: W / 2, y: H / 2 }
           return (
             <g key={n.id}>
-              <line x1={W / 2} y1={H / 2} x2={p.x} y2={p.y} stroke={n.live ? 'var(--info)' : 'var(--line)'} strokeWidth={n.live ? 1.8 : 1.5} strokeDasharray={n.live ? undefined : '4 5'} opacity={n.live ? 0.55 : 1} />
-              {n.flow && <line className="packet" x1={n.flow === 'in' ? p.x : W / 2} y1={n.flow === 'in' ? p.y : H / 2} x2={n.flow === 'in' ? W / 2 : p.x} y2={n.flow === 'in' ? H / 2 : p.y} stroke="var(--info)" strokeWidth={3.5} strokeDasharray="5 19" strokeLinecap="round" />}
+              <line
+                x1={W / 2}
+                y1={H / 2}
+                x2={p.x}
+                y2={p.y}
+                stroke={n.live ? 'var(--info)' : 'var(--line)'}
+                strokeWidth={n.live ? 1.8 : 1.5}
+                strokeDasharray={n.live ? undefined : '4 5'}
+                opacity={n.live ? 0.55 : 1}
+              />
+              {n.flow && (
+                <line
+                  className="packet"
+                  x1={n.flow === 'in' ? p.x : W / 2}
+                  y1={n.flow === 'in' ? p.y : H / 2}
+                  x2={n.flow === 'in' ? W / 2 : p.x}
+                  y2={n.flow === 'in' ? H / 2 : p.y}
+                  stroke="var(--info)"
+                  strokeWidth={3.5}
+                  strokeDasharray="5 19"
+                  strokeLinecap="round"
+                />
+              )}
             </g>
           )
         })}
@@ -77,11 +107,26 @@ export function Star({ centre, nodes, label }: Props) {
           const above = p.y < H / 2 - 20 // its label then stands outside of the star
           return (
             <g key={n.id}>
-              <circle cx={p.x} cy={p.y} r={14} fill="var(--panel)" stroke={tone(n)} strokeWidth={2.5} strokeDasharray={n.live ? undefined : '3 3'} />
+              <circle
+                cx={p.x}
+                cy={p.y}
+                r={14}
+                fill="var(--panel)"
+                stroke={tone(n)}
+                strokeWidth={2.5}
+                strokeDasharray={n.live ? undefined : '3 3'}
+              />
               <text x={p.x} y={p.y + 5} textAnchor="middle" fontSize="13" fontWeight="700" fill={tone(n)}>
                 {n.name.slice(0, 1).toUpperCase()}
               </text>
-              <text x={p.x} y={p.y + (above ? -35 : 30)} textAnchor="middle" fontSize="12" fontWeight="600" fill="var(--mantine-color-text)">
+              <text
+                x={p.x}
+                y={p.y + (above ? -35 : 30)}
+                textAnchor="middle"
+                fontSize="12"
+                fontWeight="600"
+                fill="var(--mantine-color-text)"
+              >
                 {cut(n.name)}
               </text>
               <text x={p.x} y={p.y + (above ? -21 : 44)} textAnchor="middle" fontSize="11" fill="var(--faint)">
@@ -94,11 +139,30 @@ export function Star({ centre, nodes, label }: Props) {
         <text x={W / 2} y={H / 2 + 6} textAnchor="middle" fontSize="17" fontWeight="700" fill="#fff">
           {centre.name.slice(0, 1).toUpperCase()}
         </text>
-        <text x={W / 2} y={H / 2 + 37} textAnchor="middle" fontSize="12" fontWeight="600" fill="var(--mantine-color-text)" paintOrder="stroke" stroke="var(--panel)" strokeWidth="4">
+        <text
+          x={W / 2}
+          y={H / 2 + 37}
+          textAnchor="middle"
+          fontSize="12"
+          fontWeight="600"
+          fill="var(--mantine-color-text)"
+          paintOrder="stroke"
+          stroke="var(--panel)"
+          strokeWidth="4"
+        >
           {cut(centre.name)}
         </text>
         {centre.note && (
-          <text x={W / 2} y={H / 2 + 51} textAnchor="middle" fontSize="11" fill="var(--faint)" paintOrder="stroke" stroke="var(--panel)" strokeWidth="4">
+          <text
+            x={W / 2}
+            y={H / 2 + 51}
+            textAnchor="middle"
+            fontSize="11"
+            fill="var(--faint)"
+            paintOrder="stroke"
+            stroke="var(--panel)"
+            strokeWidth="4"
+          >
             {centre.note}
           </text>
         )}

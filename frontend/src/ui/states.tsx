@@ -116,19 +116,30 @@ export function View<T>({ query, loading, rows, empty, children }: ViewProps<T>)
   const hole = empty?.(query.data)
   return (
     <>
-      {query.isError && (
-        <Failed error={query.error} retry={() => void query.refetch()} asOf={query.dataUpdatedAt} />
-      )}
+      {query.isError && <Failed error={query.error} retry={() => void query.refetch()} asOf={query.dataUpdatedAt} />}
       {hole || children(query.data)}
     </>
   )
 }
 
 // Note is a quiet remark with an icon: partial answers, honesty, limits.
-export function Note({ tone = 'info', title, children }: { tone?: 'info' | 'warn' | 'bad' | 'ok'; title?: string; children: ReactNode }) {
+export function Note({
+  tone = 'info',
+  title,
+  children,
+}: {
+  tone?: 'info' | 'warn' | 'bad' | 'ok'
+  title?: string
+  children: ReactNode
+}) {
   const color = { info: 'indigo', warn: 'orange', bad: 'red', ok: 'green' }[tone]
   return (
-    <Alert color={color} title={title} icon={tone === 'info' || tone === 'ok' ? undefined : <IconAlertTriangle size={18} />} py="xs">
+    <Alert
+      color={color}
+      title={title}
+      icon={tone === 'info' || tone === 'ok' ? undefined : <IconAlertTriangle size={18} />}
+      py="xs"
+    >
       {children}
     </Alert>
   )

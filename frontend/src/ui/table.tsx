@@ -51,8 +51,15 @@ export function DataTable<T>(p: Props<T>) {
     p.onSelect?.(s.includes(key) ? s.filter((x) => x !== key) : [...s, key])
   }
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
-    <Box ref={box} className="table-wrap" tabIndex={0} role="region" aria-label={p.label} mah={virtual ? (p.height ?? 560) : undefined} style={{ overflowY: virtual ? 'auto' : undefined }}>
+    <Box
+      ref={box}
+      className="table-wrap"
+      tabIndex={0}
+      role="region"
+      aria-label={p.label}
+      mah={virtual ? (p.height ?? 560) : undefined}
+      style={{ overflowY: virtual ? 'auto' : undefined }}
+    >
       <Table highlightOnHover stickyHeader={virtual} aria-rowcount={p.rows.length}>
         <Table.Thead>
           <Table.Tr>
@@ -68,12 +75,31 @@ export function DataTable<T>(p: Props<T>) {
               </Table.Th>
             )}
             {p.cols.map((c) => (
-              <Table.Th key={c.key} className={c.num ? 'num' : undefined} w={c.width} aria-sort={ariaSort(c.key, sort)} style={{ whiteSpace: 'nowrap' }}>
+              <Table.Th
+                key={c.key}
+                className={c.num ? 'num' : undefined}
+                w={c.width}
+                aria-sort={ariaSort(c.key, sort)}
+                style={{ whiteSpace: 'nowrap' }}
+              >
                 {c.sort ? (
-                  <UnstyledButton fz="sm" fw={600} mih={24} onClick={() => setSort({ key: c.key, down: sort?.key === c.key ? !sort.down : !!c.num })}>
+                  <UnstyledButton
+                    fz="sm"
+                    fw={600}
+                    mih={24}
+                    onClick={() => setSort({ key: c.key, down: sort?.key === c.key ? !sort.down : !!c.num })}
+                  >
                     <Group gap={4} wrap="nowrap" component="span" display="inline-flex">
                       {c.head}
-                      {sort?.key === c.key ? sort.down ? <IconArrowDown size={13} /> : <IconArrowUp size={13} /> : <IconArrowsSort size={13} opacity={0.45} />}
+                      {sort?.key === c.key ? (
+                        sort.down ? (
+                          <IconArrowDown size={13} />
+                        ) : (
+                          <IconArrowUp size={13} />
+                        )
+                      ) : (
+                        <IconArrowsSort size={13} opacity={0.45} />
+                      )}
                     </Group>
                   </UnstyledButton>
                 ) : (
@@ -95,7 +121,12 @@ export function DataTable<T>(p: Props<T>) {
               <Table.Tr key={key} bg={p.tone?.(row)}>
                 {p.onSelect && (
                   <Table.Td>
-                    <Checkbox size="sm" aria-label={t('common.selectRow', { name: p.rowName?.(row) ?? key })} checked={p.selected?.includes(key) ?? false} onChange={() => toggle(key)} />
+                    <Checkbox
+                      size="sm"
+                      aria-label={t('common.selectRow', { name: p.rowName?.(row) ?? key })}
+                      checked={p.selected?.includes(key) ?? false}
+                      onChange={() => toggle(key)}
+                    />
                   </Table.Td>
                 )}
                 {p.cols.map((c) => (
@@ -130,7 +161,10 @@ export function sorted<T>(rows: T[], cols: Col<T>[], s?: { key: string; down: bo
   return [...rows].sort((a, b) => {
     const [x, y] = [f(a), f(b)]
     if (none(x) || none(y)) return none(x) ? (none(y) ? 0 : 1) : -1
-    const d = typeof x === 'number' && typeof y === 'number' ? x - y : String(x).localeCompare(String(y), undefined, { numeric: true })
+    const d =
+      typeof x === 'number' && typeof y === 'number'
+        ? x - y
+        : String(x).localeCompare(String(y), undefined, { numeric: true })
     return s.down ? -d : d
   })
 }

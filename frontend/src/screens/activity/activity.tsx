@@ -26,7 +26,7 @@ export function Activity() {
   const q = { to: to || undefined, kind: kind || undefined }
   const head = useQuery({ queryKey: k.activity({ head: true }), queryFn: () => api.activity({ limit: 1 }) })
   const [check, setCheck] = useState<Check>()
-  const verify = useAct(() => api.verifyActivity(), { then: setCheck })
+  const verify = useAct(() => api.verifyActivity(), { after: setCheck })
   const keep = useAct(() => saveFile('synergos-activity.csv', exportPath.activity), { done: t('activity.exported') })
   return (
     <Page
@@ -34,16 +34,29 @@ export function Activity() {
       sub={t('activity.sub')}
       actions={
         <>
-          <Button variant="default" leftSection={<IconShieldCheck size={16} />} onClick={() => verify.mutate(undefined)} loading={verify.isPending}>
+          <Button
+            variant="default"
+            leftSection={<IconShieldCheck size={16} />}
+            onClick={() => verify.mutate(undefined)}
+            loading={verify.isPending}
+          >
             {t('rewards.verify')}
           </Button>
-          <Button variant="default" leftSection={<IconDownload size={16} />} onClick={() => keep.mutate(undefined)} loading={keep.isPending}>
+          <Button
+            variant="default"
+            leftSection={<IconDownload size={16} />}
+            onClick={() => keep.mutate(undefined)}
+            loading={keep.isPending}
+          >
             {t('activity.export')}
           </Button>
         </>
       }
     >
-      <View query={head} empty={(d) => d.frames === 0 && <Empty icon={<IconReceipt2 size={26} />} text={t('activity.empty')} />}>
+      <View
+        query={head}
+        empty={(d) => d.frames === 0 && <Empty icon={<IconReceipt2 size={26} />} text={t('activity.empty')} />}
+      >
         {(d) => (
           <Stack>
             {check && (
@@ -60,7 +73,19 @@ export function Activity() {
   )
 }
 
-function Totals({ d, to, kind, onTo, onKind }: { d: ActivityView; to: string; kind: string; onTo: (s: string) => void; onKind: (s: string) => void }) {
+function Totals({
+  d,
+  to,
+  kind,
+  onTo,
+  onKind,
+}: {
+  d: ActivityView
+  to: string
+  kind: string
+  onTo: (s: string) => void
+  onKind: (s: string) => void
+}) {
   const { t } = useTranslation()
   const receivers = [...new Set(d.totals.map((x) => x.to))].filter(Boolean)
   const kinds = [...new Set(d.totals.map((x) => x.kind))].filter(Boolean)
@@ -69,7 +94,10 @@ function Totals({ d, to, kind, onTo, onKind }: { d: ActivityView; to: string; ki
       title={
         <Group gap="xs" component="span" style={{ display: 'inline-flex' }}>
           {t('activity.totals')}
-          <StateBadge state={d.chain.ok ? 'pass' : 'fail'} word={d.chain.ok ? t('rewards.chainOk') : t('rewards.chainBroken')} />
+          <StateBadge
+            state={d.chain.ok ? 'pass' : 'fail'}
+            word={d.chain.ok ? t('rewards.chainOk') : t('rewards.chainBroken')}
+          />
         </Group>
       }
       hint={d.chain.text}
@@ -78,8 +106,24 @@ function Totals({ d, to, kind, onTo, onKind }: { d: ActivityView; to: string; ki
         <Stat name={t('activity.frames')} value={int(d.frames)} />
         <Stat name={t('activity.bytes')} value={bytes(d.bytes)} />
         <Stat name={t('activity.receivers')} value={int(receivers.length)} />
-        <Select label={t('activity.to')} data={receivers.map((r) => ({ value: r, label: plain(r, 60) }))} value={to || null} onChange={(v) => onTo(v ?? '')} clearable placeholder={t('common.all')} w={220} />
-        <Select label={t('activity.kind')} data={kinds.map((x) => ({ value: x, label: maybe(`activity.kinds.${x}`, x) }))} value={kind || null} onChange={(v) => onKind(v ?? '')} clearable placeholder={t('common.all')} w={220} />
+        <Select
+          label={t('activity.to')}
+          data={receivers.map((r) => ({ value: r, label: plain(r, 60) }))}
+          value={to || null}
+          onChange={(v) => onTo(v ?? '')}
+          clearable
+          placeholder={t('common.all')}
+          w={220}
+        />
+        <Select
+          label={t('activity.kind')}
+          data={kinds.map((x) => ({ value: x, label: maybe(`activity.kinds.${x}`, x) }))}
+          value={kind || null}
+          onChange={(v) => onKind(v ?? '')}
+          clearable
+          placeholder={t('common.all')}
+          w={220}
+        />
       </Group>
       <DataTable
         label={t('activity.totals')}
@@ -88,7 +132,12 @@ function Totals({ d, to, kind, onTo, onKind }: { d: ActivityView; to: string; ki
         initialSort={{ key: 'bytes', down: true }}
         cols={[
           { key: 'to', head: t('activity.to'), sort: (x) => x.to, cell: (x) => plain(x.to, 60) },
-          { key: 'kind', head: t('activity.kind'), sort: (x) => x.kind, cell: (x) => maybe(`activity.kinds.${x.kind}`, x.kind) },
+          {
+            key: 'kind',
+            head: t('activity.kind'),
+            sort: (x) => x.kind,
+            cell: (x) => maybe(`activity.kinds.${x.kind}`, x.kind),
+          },
           { key: 'frames', head: t('activity.frames'), num: true, sort: (x) => x.frames, cell: (x) => int(x.frames) },
           { key: 'bytes', head: t('activity.bytes'), num: true, sort: (x) => x.bytes, cell: (x) => bytes(x.bytes) },
         ]}
@@ -121,7 +170,11 @@ function Frames({ q }: { q: { to?: string; kind?: string } }) {
           { key: 'kind', head: t('activity.kind'), cell: (f) => maybe(`activity.kinds.${f.kind}`, f.kind) },
           { key: 'purpose', head: t('activity.purpose'), cell: (f) => plain(f.purpose, 200) },
           { key: 'bytes', head: t('activity.bytes'), num: true, cell: (f) => bytes(f.bytes) },
-          { key: 'consent', head: t('activity.consent'), cell: (f) => <span className="mono">{shorten(f.consent, 10)}</span> },
+          {
+            key: 'consent',
+            head: t('activity.consent'),
+            cell: (f) => <span className="mono">{shorten(f.consent, 10)}</span>,
+          },
           { key: 'digest', head: t('models.hash'), cell: (f) => <span className="mono">{shorten(f.digest, 10)}</span> },
         ]}
       />
@@ -130,7 +183,12 @@ function Frames({ q }: { q: { to?: string; kind?: string } }) {
           {t('activity.shown', { count: rows.length })}
         </Text>
         {frames.hasNextPage && (
-          <Button size="xs" variant="default" onClick={() => void frames.fetchNextPage()} loading={frames.isFetchingNextPage}>
+          <Button
+            size="xs"
+            variant="default"
+            onClick={() => void frames.fetchNextPage()}
+            loading={frames.isFetchingNextPage}
+          >
             {t('activity.older')}
           </Button>
         )}

@@ -18,7 +18,10 @@ const stale = [k.access, ['catalog'], k.inbox]
 export function AccessRequests({ query }: { query: UseQueryResult<AccessRequest[]> }) {
   const { t } = useTranslation()
   return (
-    <View query={query} empty={(d) => d.length === 0 && <Empty icon={<IconKey size={26} />} text={t('catalog.requests.empty')} />}>
+    <View
+      query={query}
+      empty={(d) => d.length === 0 && <Empty icon={<IconKey size={26} />} text={t('catalog.requests.empty')} />}
+    >
       {(d) => (
         <Stack>
           {(['incoming', 'outgoing'] as const).map((side) => {
@@ -55,7 +58,17 @@ function RequestLine({ a }: { a: AccessRequest }) {
         </Group>
         <Text size="sm">{plain(a.purpose, 500)}</Text>
         <Text size="xs" c="dimmed">
-          {[a.incoming ? t('catalog.requests.from', { name: plain(a.from) }) : t('catalog.requests.to', { name: plain(a.owner) }), t('common.days', { count: a.days }), ago(a.at), a.until && t('catalog.requests.until', { date: day(a.until) }), plain(a.reason)].filter(Boolean).join(' · ')}
+          {[
+            a.incoming
+              ? t('catalog.requests.from', { name: plain(a.from) })
+              : t('catalog.requests.to', { name: plain(a.owner) }),
+            t('common.days', { count: a.days }),
+            ago(a.at),
+            a.until && t('catalog.requests.until', { date: day(a.until) }),
+            plain(a.reason),
+          ]
+            .filter(Boolean)
+            .join(' · ')}
         </Text>
       </div>
       {a.incoming && a.state === 'submitted' && (
@@ -78,7 +91,15 @@ function RequestLine({ a }: { a: AccessRequest }) {
   )
 }
 
-function ReasonModal({ a, verb, onClose }: { a: AccessRequest; verb: 'approve' | 'refuse' | 'revoke'; onClose: () => void }) {
+function ReasonModal({
+  a,
+  verb,
+  onClose,
+}: {
+  a: AccessRequest
+  verb: 'approve' | 'refuse' | 'revoke'
+  onClose: () => void
+}) {
   const { t } = useTranslation()
   const [reason, setReason] = useState('')
   const act = useAct(
@@ -86,17 +107,35 @@ function ReasonModal({ a, verb, onClose }: { a: AccessRequest; verb: 'approve' |
       if (verb === 'revoke') await api.revokeAccess(a.id, reason)
       else await api.decideAccess(a.id, verb === 'approve', reason)
     },
-    { stale, then: onClose, done: t(`catalog.requests.done.${verb}`) },
+    { stale, after: onClose, done: t(`catalog.requests.done.${verb}`) },
   )
   return (
-    <Modal opened onClose={onClose} title={t(`catalog.requests.${verb}Title`, { name: plain(a.from) })} closeButtonProps={{ 'aria-label': t('common.close') }}>
+    <Modal
+      opened
+      onClose={onClose}
+      title={t(`catalog.requests.${verb}Title`, { name: plain(a.from) })}
+      closeButtonProps={{ 'aria-label': t('common.close') }}
+    >
       <Stack>
-        <Textarea label={t('common.reason')} description={t('common.reasonHint')} value={reason} onChange={(e) => setReason(e.currentTarget.value)} maxLength={1000} autosize minRows={2} data-autofocus />
+        <Textarea
+          label={t('common.reason')}
+          description={t('common.reasonHint')}
+          value={reason}
+          onChange={(e) => setReason(e.currentTarget.value)}
+          maxLength={1000}
+          autosize
+          minRows={2}
+          data-autofocus
+        />
         <Group justify="flex-end">
           <Button variant="default" onClick={onClose}>
             {t('common.cancel')}
           </Button>
-          <Button color={verb === 'approve' ? undefined : 'red.8'} onClick={() => act.mutate(undefined)} loading={act.isPending}>
+          <Button
+            color={verb === 'approve' ? undefined : 'red.8'}
+            onClick={() => act.mutate(undefined)}
+            loading={act.isPending}
+          >
             {t(`catalog.requests.${verb}`)}
           </Button>
         </Group>
@@ -106,15 +145,43 @@ function ReasonModal({ a, verb, onClose }: { a: AccessRequest; verb: 'approve' |
 }
 
 // AskModal asks an owner for the use of a dataset.
-export function AskModal({ cardId, owner, opened, onClose }: { cardId: string; owner: string; opened: boolean; onClose: () => void }) {
+export function AskModal({
+  cardId,
+  owner,
+  opened,
+  onClose,
+}: {
+  cardId: string
+  owner: string
+  opened: boolean
+  onClose: () => void
+}) {
   const { t } = useTranslation()
   const [purpose, setPurpose] = useState('')
   const [days, setDays] = useState<number | string>(365)
-  const ask = useAct(() => api.requestAccess(cardId, purpose, Number(days) || 365), { stale, done: t('catalog.ask.done', { name: owner }), then: onClose })
+  const ask = useAct(() => api.requestAccess(cardId, purpose, Number(days) || 365), {
+    stale,
+    done: t('catalog.ask.done', { name: owner }),
+    after: onClose,
+  })
   return (
-    <Modal opened={opened} onClose={onClose} title={t('catalog.ask.title', { name: owner })} closeButtonProps={{ 'aria-label': t('common.close') }}>
+    <Modal
+      opened={opened}
+      onClose={onClose}
+      title={t('catalog.ask.title', { name: owner })}
+      closeButtonProps={{ 'aria-label': t('common.close') }}
+    >
       <Stack>
-        <Textarea label={t('catalog.ask.purpose')} description={t('catalog.ask.purposeHint')} value={purpose} onChange={(e) => setPurpose(e.currentTarget.value)} autosize minRows={3} maxLength={2000} data-autofocus />
+        <Textarea
+          label={t('catalog.ask.purpose')}
+          description={t('catalog.ask.purposeHint')}
+          value={purpose}
+          onChange={(e) => setPurpose(e.currentTarget.value)}
+          autosize
+          minRows={3}
+          maxLength={2000}
+          data-autofocus
+        />
         <NumberInput label={t('catalog.ask.days')} value={days} onChange={setDays} min={1} max={3650} />
         <Group justify="flex-end">
           <Button variant="default" onClick={onClose}>

@@ -28,10 +28,24 @@ export function CardPage() {
   return (
     <Page
       title={plain(c?.card.title ?? t('catalog.title'))}
-      badge={c && (c.mine ? <StateBadge state="own" /> : <StateBadge state={c.online ? 'on' : 'offline'} word={c.online ? t('common.state.online') : undefined} />)}
+      badge={
+        c &&
+        (c.mine ? (
+          <StateBadge state="own" />
+        ) : (
+          <StateBadge state={c.online ? 'on' : 'offline'} word={c.online ? t('common.state.online') : undefined} />
+        ))
+      }
       sub={c && t('catalog.ownedBy', { party, version: c.card.version, time: ago(c.card.published) })}
       back={
-        <Button component={Link} to="/catalog" variant="subtle" size="compact-sm" mih={24} leftSection={<IconArrowLeft size={14} />}>
+        <Button
+          component={Link}
+          to="/catalog"
+          variant="subtle"
+          size="compact-sm"
+          mih={24}
+          leftSection={<IconArrowLeft size={14} />}
+        >
           {t('catalog.title')}
         </Button>
       }
@@ -46,7 +60,11 @@ export function CardPage() {
             ) : (
               <StateBadge state={c.access} word={t(`catalog.access.${c.access}`)} />
             )}
-            <Button component={Link} to={`/projects/new?parties=${c.card.partyId}`} leftSection={<IconUsersPlus size={16} />}>
+            <Button
+              component={Link}
+              to={`/projects/new?parties=${c.card.partyId}`}
+              leftSection={<IconUsersPlus size={16} />}
+            >
               {t('catalog.startProject')}
             </Button>
           </>
@@ -70,8 +88,18 @@ export function CardPage() {
                     [t('common.rows'), e.card.rows > 0 ? int(e.card.rows) : e.card.rowBand],
                     [t('data.target'), e.card.target || t('common.none')],
                     [t('data.task'), maybe(`common.task.${e.card.task}`, e.card.task || t('common.none'))],
-                    [t('data.keywords'), e.card.keywords.length ? list(e.card.keywords.map((w) => plain(w, 40))) : t('common.none')],
-                    [t('data.compute'), t('data.computeLine', { cores: e.card.compute.cores, memory: bytes(e.card.compute.memoryMb * 1e6), speed: sig(e.card.compute.samplesPerSecond, 2) })],
+                    [
+                      t('data.keywords'),
+                      e.card.keywords.length ? list(e.card.keywords.map((w) => plain(w, 40))) : t('common.none'),
+                    ],
+                    [
+                      t('data.compute'),
+                      t('data.computeLine', {
+                        cores: e.card.compute.cores,
+                        memory: bytes(e.card.compute.memoryMb * 1e6),
+                        speed: sig(e.card.compute.samplesPerSecond, 2),
+                      }),
+                    ],
                     [t('catalog.print'), <Code key="f" text={e.card.fingerprint} what={t('common.fingerprint')} />],
                   ]}
                 />
@@ -79,11 +107,27 @@ export function CardPage() {
               <Section title={t('data.terms')}>
                 <Facts
                   rows={[
-                    [t('data.licence'), e.card.terms.licence ? licenceWord(e.card.terms.licence) : t('data.licences.none')],
-                    [t('data.purposes'), e.card.terms.purposes.length ? list(e.card.terms.purposes.map((w) => plain(w, 60))) : t('catalog.anyPurpose')],
+                    [
+                      t('data.licence'),
+                      e.card.terms.licence ? licenceWord(e.card.terms.licence) : t('data.licences.none'),
+                    ],
+                    [
+                      t('data.purposes'),
+                      e.card.terms.purposes.length
+                        ? list(e.card.terms.purposes.map((w) => plain(w, 60)))
+                        : t('catalog.anyPurpose'),
+                    ],
                     [t('data.minParties'), int(e.card.terms.minParties)],
-                    [t('catalog.families'), e.card.terms.families.length ? list(e.card.terms.families) : t('catalog.anyFamily')],
-                    [t('data.expires'), e.card.terms.expiresDays > 0 ? t('common.days', { count: e.card.terms.expiresDays }) : t('catalog.noEnd')],
+                    [
+                      t('catalog.families'),
+                      e.card.terms.families.length ? list(e.card.terms.families) : t('catalog.anyFamily'),
+                    ],
+                    [
+                      t('data.expires'),
+                      e.card.terms.expiresDays > 0
+                        ? t('common.days', { count: e.card.terms.expiresDays })
+                        : t('catalog.noEnd'),
+                    ],
                     [t('data.contact'), plain(e.card.terms.contact) || t('common.none')],
                     [t('data.publishedAt'), day(e.card.published)],
                   ]}
@@ -96,9 +140,27 @@ export function CardPage() {
                 rows={e.card.columns}
                 rowKey={(x) => x.name}
                 cols={[
-                  { key: 'name', head: t('data.column'), sort: (x) => x.name, cell: (x) => <span className="mono">{plain(x.name, 80)}</span> },
-                  { key: 'role', head: t('data.role'), sort: (x) => x.role, cell: (x) => maybe(`data.roles.${x.role}`, x.role) },
-                  { key: 'seen', head: t('catalog.declared'), cell: (x) => <Text size="sm" c="dimmed">{seenAs(x)}</Text> },
+                  {
+                    key: 'name',
+                    head: t('data.column'),
+                    sort: (x) => x.name,
+                    cell: (x) => <span className="mono">{plain(x.name, 80)}</span>,
+                  },
+                  {
+                    key: 'role',
+                    head: t('data.role'),
+                    sort: (x) => x.role,
+                    cell: (x) => maybe(`data.roles.${x.role}`, x.role),
+                  },
+                  {
+                    key: 'seen',
+                    head: t('catalog.declared'),
+                    cell: (x) => (
+                      <Text size="sm" c="dimmed">
+                        {seenAs(x)}
+                      </Text>
+                    ),
+                  },
                   { key: 'text', head: t('data.description'), cell: (x) => plain(x.description) },
                 ]}
               />

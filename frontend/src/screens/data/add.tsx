@@ -55,24 +55,67 @@ export function usePick(use: (path: string) => void) {
 }
 
 // AddModal offers the ways to a dataset: a file, the server's folders, the sample.
-export function AddModal({ opened, onClose, onAdded }: { opened: boolean; onClose: () => void; onAdded: (d: Dataset) => void }) {
+export function AddModal({
+  opened,
+  onClose,
+  onAdded,
+}: {
+  opened: boolean
+  onClose: () => void
+  onAdded: (d: Dataset) => void
+}) {
   const { t } = useTranslation()
   const [browse, setBrowse] = useState(false)
   const stale = [k.datasets, k.home]
-  const add = useAct((path: string) => api.addDataset(path), { stale, then: onAdded, quiet: true })
-  const sample = useAct(() => api.addSample(), { stale, then: onAdded, quiet: true })
+  const add = useAct((path: string) => api.addDataset(path), { stale, after: onAdded, quiet: true })
+  const sample = useAct(() => api.addSample(), { stale, after: onAdded, quiet: true })
   const p = usePick((path) => add.mutate(path))
   const error = p.error ?? add.error ?? sample.error
   const busy = p.share !== null || add.isPending || sample.isPending
   return (
-    <Modal opened={opened} onClose={onClose} title={t('data.addTitle')} size="lg" closeButtonProps={{ 'aria-label': t('common.close') }}>
+    <Modal
+      opened={opened}
+      onClose={onClose}
+      title={t('data.addTitle')}
+      size="lg"
+      closeButtonProps={{ 'aria-label': t('common.close') }}
+    >
       <Stack>
         <Text size="sm">{t('data.addText')}</Text>
-        <input ref={p.input} type="file" accept=".csv,.tsv,.txt,.data,.parquet" hidden data-testid="file" aria-label={t('data.pick')} onChange={(e) => void p.take(e.currentTarget.files?.[0])} />
-        <Choice icon={<IconFileTypeCsv size={24} />} title={t('data.pick')} text={inWindow() ? t('data.pickWindow') : t('data.pickBrowser')} onClick={() => void p.pick()} disabled={busy} />
-        {!inWindow() && <Choice icon={<IconServer size={24} />} title={t('data.browse')} text={t('data.browseText')} onClick={() => setBrowse(!browse)} disabled={busy} expanded={browse} />}
+        <input
+          ref={p.input}
+          type="file"
+          accept=".csv,.tsv,.txt,.data,.parquet"
+          hidden
+          data-testid="file"
+          aria-label={t('data.pick')}
+          onChange={(e) => void p.take(e.currentTarget.files?.[0])}
+        />
+        <Choice
+          icon={<IconFileTypeCsv size={24} />}
+          title={t('data.pick')}
+          text={inWindow() ? t('data.pickWindow') : t('data.pickBrowser')}
+          onClick={() => void p.pick()}
+          disabled={busy}
+        />
+        {!inWindow() && (
+          <Choice
+            icon={<IconServer size={24} />}
+            title={t('data.browse')}
+            text={t('data.browseText')}
+            onClick={() => setBrowse(!browse)}
+            disabled={busy}
+            expanded={browse}
+          />
+        )}
         {browse && <Browser onPick={(path) => add.mutate(path)} />}
-        <Choice icon={<IconFlask size={24} />} title={t('data.sample')} text={t('data.sampleText')} onClick={() => sample.mutate(undefined)} disabled={busy} />
+        <Choice
+          icon={<IconFlask size={24} />}
+          title={t('data.sample')}
+          text={t('data.sampleText')}
+          onClick={() => sample.mutate(undefined)}
+          disabled={busy}
+        />
         {p.share !== null && (
           <Box role="status">
             <Progress value={p.share * 100} aria-label={t('data.copying')} />
@@ -87,9 +130,23 @@ export function AddModal({ opened, onClose, onAdded }: { opened: boolean; onClos
   )
 }
 
-function Choice(p: { icon: React.ReactNode; title: string; text: string; onClick: () => void; disabled?: boolean; expanded?: boolean }) {
+function Choice(p: {
+  icon: React.ReactNode
+  title: string
+  text: string
+  onClick: () => void
+  disabled?: boolean
+  expanded?: boolean
+}) {
   return (
-    <UnstyledButton className="card" p="md" onClick={p.onClick} disabled={p.disabled} aria-expanded={p.expanded} style={{ opacity: p.disabled ? 0.55 : 1 }}>
+    <UnstyledButton
+      className="card"
+      p="md"
+      onClick={p.onClick}
+      disabled={p.disabled}
+      aria-expanded={p.expanded}
+      style={{ opacity: p.disabled ? 0.55 : 1 }}
+    >
       <Group wrap="nowrap">
         <Box c="var(--info)" style={{ display: 'flex' }}>
           {p.icon}
@@ -114,16 +171,50 @@ export function Browser({ onPick }: { onPick: (path: string) => void }) {
   const folder = useQuery({ queryKey: ['fs', path], queryFn: () => api.folder(path), retry: false })
   return (
     <Box className="card" p="xs" mah={260} style={{ overflow: 'auto' }}>
-      <View query={folder} rows={2} empty={(f) => f.entries.length === 0 && !f.parent && <Text size="sm" c="dimmed" p="xs">{t('data.noRoots')}</Text>}>
+      <View
+        query={folder}
+        rows={2}
+        empty={(f) =>
+          f.entries.length === 0 &&
+          !f.parent && (
+            <Text size="sm" c="dimmed" p="xs">
+              {t('data.noRoots')}
+            </Text>
+          )
+        }
+      >
         {(f) => (
           <Stack gap={2}>
             {f.path && (
-              <Button variant="subtle" color="gray" size="compact-sm" mih={26} justify="flex-start" leftSection={<IconFolderUp size={16} />} onClick={() => setPath(f.parent)}>
+              <Button
+                variant="subtle"
+                color="gray"
+                size="compact-sm"
+                mih={26}
+                justify="flex-start"
+                leftSection={<IconFolderUp size={16} />}
+                onClick={() => setPath(f.parent)}
+              >
                 {t('common.back')}
               </Button>
             )}
             {f.entries.map((e) => (
-              <Button key={e.path} variant="subtle" size="compact-sm" mih={26} justify="flex-start" leftSection={e.dir ? <IconFolder size={16} /> : <IconFile size={16} />} rightSection={e.dir ? null : <Text size="xs" c="dimmed">{bytes(e.bytes)}</Text>} onClick={() => (e.dir ? setPath(e.path) : onPick(e.path))}>
+              <Button
+                key={e.path}
+                variant="subtle"
+                size="compact-sm"
+                mih={26}
+                justify="flex-start"
+                leftSection={e.dir ? <IconFolder size={16} /> : <IconFile size={16} />}
+                rightSection={
+                  e.dir ? null : (
+                    <Text size="xs" c="dimmed">
+                      {bytes(e.bytes)}
+                    </Text>
+                  )
+                }
+                onClick={() => (e.dir ? setPath(e.path) : onPick(e.path))}
+              >
                 {e.name}
               </Button>
             ))}

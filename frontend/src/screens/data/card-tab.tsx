@@ -1,4 +1,20 @@
-import { Box, Button, Checkbox, Code, Collapse, Group, NumberInput, Select, SimpleGrid, Stack, Table, TagsInput, Text, Textarea, TextInput } from '@mantine/core'
+import {
+  Box,
+  Button,
+  Checkbox,
+  Code,
+  Collapse,
+  Group,
+  NumberInput,
+  Select,
+  SimpleGrid,
+  Stack,
+  Table,
+  TagsInput,
+  Text,
+  Textarea,
+  TextInput,
+} from '@mantine/core'
 import { IconEyeOff, IconShare } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
@@ -42,7 +58,10 @@ function Publish({ p, c }: { p: Profile; c: CardPreview }) {
   const [raw, setRaw] = useState(false)
   const d = p.dataset
   const stale = [['datasets'], ['catalog'], k.home]
-  const publish = useAct(() => api.publish(d.id), { stale, done: (card) => t('data.publishedNow', { version: card.version }) })
+  const publish = useAct(() => api.publish(d.id), {
+    stale,
+    done: (card) => t('data.publishedNow', { version: card.version }),
+  })
   const withdraw = useAct(() => api.withdrawCard(d.id), { stale, done: t('data.withdrawn') })
   return (
     <Section
@@ -55,7 +74,11 @@ function Publish({ p, c }: { p: Profile; c: CardPreview }) {
               {t('data.withdraw')}
             </Button>
           )}
-          <Button leftSection={<IconShare size={16} />} onClick={() => publish.mutate(undefined)} loading={publish.isPending}>
+          <Button
+            leftSection={<IconShare size={16} />}
+            onClick={() => publish.mutate(undefined)}
+            loading={publish.isPending}
+          >
             {d.cardVersion === 0 ? t('data.publish') : t('data.publishAgain', { version: d.cardVersion + 1 })}
           </Button>
         </>
@@ -74,9 +97,21 @@ function Publish({ p, c }: { p: Profile; c: CardPreview }) {
         <Facts
           rows={[
             [t('data.cardRows'), c.card.rows > 0 ? t('data.exactRows', { count: c.card.rows }) : c.card.rowBand],
-            [t('data.task'), c.card.task === 'regress' || c.card.task === 'classify' ? t(`common.task.${c.card.task}`) : t('common.none')],
+            [
+              t('data.task'),
+              c.card.task === 'regress' || c.card.task === 'classify'
+                ? t(`common.task.${c.card.task}`)
+                : t('common.none'),
+            ],
             [t('data.target'), c.card.target || t('common.none')],
-            [t('data.compute'), t('data.computeLine', { cores: c.card.compute.cores, memory: bytes(c.card.compute.memoryMb * 1e6), speed: sig(c.card.compute.samplesPerSecond, 2) })],
+            [
+              t('data.compute'),
+              t('data.computeLine', {
+                cores: c.card.compute.cores,
+                memory: bytes(c.card.compute.memoryMb * 1e6),
+                speed: sig(c.card.compute.samplesPerSecond, 2),
+              }),
+            ],
             ...(d.cardVersion > 0 ? ([[t('data.publishedAt'), day(c.card.published)]] as [string, string][]) : []),
           ]}
         />
@@ -102,7 +137,6 @@ function Publish({ p, c }: { p: Profile; c: CardPreview }) {
             {t('data.raw')}
           </Button>
           <Collapse expanded={raw}>
-            {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard */}
             <Code block mah={320} mt="xs" style={{ overflow: 'auto' }} tabIndex={0}>
               {pretty(c.body)}
             </Code>
@@ -126,10 +160,39 @@ function About({ c, edit }: { c: CardPreview; edit: (e: DatasetEdit) => void }) 
   return (
     <Section title={t('data.about')}>
       <Stack gap="sm">
-        <TextInput key={`t${c.card.title}`} label={t('data.cardName')} defaultValue={c.card.title} maxLength={120} onBlur={(e) => e.currentTarget.value.trim() && e.currentTarget.value !== c.card.title && edit({ name: e.currentTarget.value.trim() })} />
-        <Textarea key={`d${c.card.description}`} label={t('data.description')} description={t('data.descriptionHint')} defaultValue={c.card.description} autosize minRows={2} maxLength={4000} onBlur={(e) => e.currentTarget.value !== c.card.description && edit({ description: e.currentTarget.value })} />
-        <TagsInput label={t('data.keywords')} value={c.card.keywords} onChange={(v) => edit({ keywords: v })} maxTags={32} />
-        <Checkbox label={t('data.exact')} description={t('data.exactHint')} checked={c.card.rows > 0} onChange={(e) => edit({ exactRows: e.currentTarget.checked })} />
+        <TextInput
+          key={`t${c.card.title}`}
+          label={t('data.cardName')}
+          defaultValue={c.card.title}
+          maxLength={120}
+          onBlur={(e) =>
+            e.currentTarget.value.trim() &&
+            e.currentTarget.value !== c.card.title &&
+            edit({ name: e.currentTarget.value.trim() })
+          }
+        />
+        <Textarea
+          key={`d${c.card.description}`}
+          label={t('data.description')}
+          description={t('data.descriptionHint')}
+          defaultValue={c.card.description}
+          autosize
+          minRows={2}
+          maxLength={4000}
+          onBlur={(e) => e.currentTarget.value !== c.card.description && edit({ description: e.currentTarget.value })}
+        />
+        <TagsInput
+          label={t('data.keywords')}
+          value={c.card.keywords}
+          onChange={(v) => edit({ keywords: v })}
+          maxTags={32}
+        />
+        <Checkbox
+          label={t('data.exact')}
+          description={t('data.exactHint')}
+          checked={c.card.rows > 0}
+          onChange={(e) => edit({ exactRows: e.currentTarget.checked })}
+        />
       </Stack>
     </Section>
   )
@@ -145,13 +208,51 @@ function Terms({ c, edit }: { c: CardPreview; edit: (e: DatasetEdit) => void }) 
   return (
     <Section title={t('data.terms')} hint={t('data.termsHint')}>
       <Stack gap="sm">
-        <Select label={t('data.licence')} data={known.map((l) => ({ value: l, label: licenceWord(l) }))} value={terms.licence || null} onChange={(v) => change({ licence: v ?? '' })} clearable />
-        <TagsInput label={t('data.purposes')} description={t('data.purposesHint')} value={terms.purposes} onChange={(v) => change({ purposes: v })} maxTags={32} />
+        <Select
+          label={t('data.licence')}
+          data={known.map((l) => ({ value: l, label: licenceWord(l) }))}
+          value={terms.licence || null}
+          onChange={(v) => change({ licence: v ?? '' })}
+          clearable
+        />
+        <TagsInput
+          label={t('data.purposes')}
+          description={t('data.purposesHint')}
+          value={terms.purposes}
+          onChange={(v) => change({ purposes: v })}
+          maxTags={32}
+        />
         <Group grow align="flex-start">
-          <NumberInput label={t('data.minParties')} key={`m${terms.minParties}`} defaultValue={terms.minParties} min={0} max={1000} onBlur={(e) => Number(e.currentTarget.value) !== terms.minParties && change({ minParties: Number(e.currentTarget.value) || 0 })} />
-          <NumberInput label={t('data.expires')} key={`e${terms.expiresDays}`} defaultValue={terms.expiresDays} min={0} max={36500} onBlur={(e) => Number(e.currentTarget.value) !== terms.expiresDays && change({ expiresDays: Number(e.currentTarget.value) || 0 })} />
+          <NumberInput
+            label={t('data.minParties')}
+            key={`m${terms.minParties}`}
+            defaultValue={terms.minParties}
+            min={0}
+            max={1000}
+            onBlur={(e) =>
+              Number(e.currentTarget.value) !== terms.minParties &&
+              change({ minParties: Number(e.currentTarget.value) || 0 })
+            }
+          />
+          <NumberInput
+            label={t('data.expires')}
+            key={`e${terms.expiresDays}`}
+            defaultValue={terms.expiresDays}
+            min={0}
+            max={36500}
+            onBlur={(e) =>
+              Number(e.currentTarget.value) !== terms.expiresDays &&
+              change({ expiresDays: Number(e.currentTarget.value) || 0 })
+            }
+          />
         </Group>
-        <TextInput label={t('data.contact')} key={`c${terms.contact}`} defaultValue={terms.contact} maxLength={200} onBlur={(e) => e.currentTarget.value !== terms.contact && change({ contact: e.currentTarget.value })} />
+        <TextInput
+          label={t('data.contact')}
+          key={`c${terms.contact}`}
+          defaultValue={terms.contact}
+          maxLength={200}
+          onBlur={(e) => e.currentTarget.value !== terms.contact && change({ contact: e.currentTarget.value })}
+        />
       </Stack>
     </Section>
   )
@@ -176,14 +277,19 @@ function Levels({ p, c, edit }: { p: Profile; c: CardPreview; edit: (e: DatasetE
       actions={
         <Group gap={4}>
           {levels.map((l) => (
-            <Button key={l} size="compact-sm" mih={24} variant="default" onClick={() => edit({ levels: Object.fromEntries(p.columns.map((x) => [x.name, l])) })}>
+            <Button
+              key={l}
+              size="compact-sm"
+              mih={24}
+              variant="default"
+              onClick={() => edit({ levels: Object.fromEntries(p.columns.map((x) => [x.name, l])) })}
+            >
               {t(`data.setAll.${l}`)}
             </Button>
           ))}
         </Group>
       }
     >
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard */}
       <Box className="table-wrap" tabIndex={0} role="region" aria-label={t('data.levelsTitle')}>
         <Table>
           <Table.Thead>
@@ -200,7 +306,15 @@ function Levels({ p, c, edit }: { p: Profile; c: CardPreview; edit: (e: DatasetE
                 <Table.Tr key={col.name}>
                   <Table.Td className="mono">{col.name}</Table.Td>
                   <Table.Td>
-                    <Select size="xs" w={150} aria-label={t('data.levelOf', { column: col.name })} allowDeselect={false} data={levels.map((l) => ({ value: l, label: t(`data.level_.${l}`) }))} value={col.level} onChange={(v) => v && v !== col.level && edit({ levels: { [col.name]: v } })} />
+                    <Select
+                      size="xs"
+                      w={150}
+                      aria-label={t('data.levelOf', { column: col.name })}
+                      allowDeselect={false}
+                      data={levels.map((l) => ({ value: l, label: t(`data.level_.${l}`) }))}
+                      value={col.level}
+                      onChange={(v) => v && v !== col.level && edit({ levels: { [col.name]: v } })}
+                    />
                   </Table.Td>
                   <Table.Td>
                     <Text size="sm" c="dimmed">
@@ -223,9 +337,16 @@ export function seenAs(s: CardPreview['card']['columns'][number]): string {
   const parts: string[] = [maybe(`data.types.${s.type}`, s.type)]
   if (s.unit) parts.push(s.unit)
   if (s.missingBand) parts.push(t('data.missingBand', { band: s.missingBand }))
-  if (s.mean !== null && s.mean !== undefined && (s.mean !== 0 || s.sd)) parts.push(t('data.meanSd', { mean: sig(s.mean, 3), sd: sig(s.sd, 3) }))
-  if (s.median !== null && s.median !== undefined && s.p99) parts.push(t('data.quantiles', { low: sig(s.p01, 3), median: sig(s.median, 3), high: sig(s.p99, 3) }))
-  if (s.categories.length > 0) parts.push(s.categories.slice(0, 6).map((x) => `${x.name} ${x.count}`).join(', '))
+  if (s.mean !== null && s.mean !== undefined && (s.mean !== 0 || s.sd))
+    parts.push(t('data.meanSd', { mean: sig(s.mean, 3), sd: sig(s.sd, 3) }))
+  if (s.median !== null && s.median !== undefined && s.p99)
+    parts.push(t('data.quantiles', { low: sig(s.p01, 3), median: sig(s.median, 3), high: sig(s.p99, 3) }))
+  if (s.categories.length > 0)
+    parts.push(
+      s.categories
+        .slice(0, 6)
+        .map((x) => `${x.name} ${x.count}`)
+        .join(', '),
+    )
   return parts.filter(Boolean).join(' · ')
 }
-

@@ -21,7 +21,7 @@ export function Data() {
   const go = useNavigate()
   const [query, setQuery] = useSearchParams()
   const datasets = useQuery({ queryKey: k.datasets, queryFn: api.datasets })
-  const sample = useAct(() => api.addSample(), { stale: [k.datasets], then: (d) => void go(`/data/${d.id}`) })
+  const sample = useAct(() => api.addSample(), { stale: [k.datasets], after: (d) => void go(`/data/${d.id}`) })
   const add = () => setQuery({ add: '1' })
   return (
     <Page
@@ -42,7 +42,12 @@ export function Data() {
               text={t('data.empty')}
               action={<Button onClick={add}>{t('data.pick')}</Button>}
               more={
-                <Button variant="subtle" leftSection={<IconFlask size={16} />} onClick={() => sample.mutate(undefined)} loading={sample.isPending}>
+                <Button
+                  variant="subtle"
+                  leftSection={<IconFlask size={16} />}
+                  onClick={() => sample.mutate(undefined)}
+                  loading={sample.isPending}
+                >
                   {t('data.sample')}
                 </Button>
               }
@@ -52,7 +57,11 @@ export function Data() {
       >
         {(d) => <DatasetTable datasets={d} />}
       </View>
-      <AddModal opened={query.has('add')} onClose={() => setQuery({}, { replace: true })} onAdded={(d) => void go(`/data/${d.id}`)} />
+      <AddModal
+        opened={query.has('add')}
+        onClose={() => setQuery({}, { replace: true })}
+        onAdded={(d) => void go(`/data/${d.id}`)}
+      />
     </Page>
   )
 }
@@ -83,13 +92,33 @@ function DatasetTable({ datasets }: { datasets: Dataset[] }) {
           { key: 'rows', head: t('common.rows'), num: true, sort: (d) => d.rows, cell: (d) => int(d.rows) },
           { key: 'columns', head: t('common.columns'), num: true, sort: (d) => d.columns, cell: (d) => int(d.columns) },
           { key: 'size', head: t('data.size'), num: true, sort: (d) => d.bytes, cell: (d) => bytes(d.bytes) },
-          { key: 'target', head: t('data.target'), sort: (d) => d.target, cell: (d) => d.target || <Text size="sm" c="dimmed">{t('data.noTarget')}</Text> },
+          {
+            key: 'target',
+            head: t('data.target'),
+            sort: (d) => d.target,
+            cell: (d) =>
+              d.target || (
+                <Text size="sm" c="dimmed">
+                  {t('data.noTarget')}
+                </Text>
+              ),
+          },
           { key: 'state', head: t('data.state'), sort: (d) => d.state, cell: (d) => <StateBadge state={d.state} /> },
           {
             key: 'card',
             head: t('data.card'),
             sort: (d) => d.cardVersion,
-            cell: (d) => (d.cardVersion === 0 ? <StateBadge state="none" word={t('data.notPublished')} /> : <Group gap={4}><StateBadge state={d.cardStale ? 'changed' : 'on'} word={d.cardStale ? t('data.cardStale') : t('data.published', { version: d.cardVersion })} /></Group>),
+            cell: (d) =>
+              d.cardVersion === 0 ? (
+                <StateBadge state="none" word={t('data.notPublished')} />
+              ) : (
+                <Group gap={4}>
+                  <StateBadge
+                    state={d.cardStale ? 'changed' : 'on'}
+                    word={d.cardStale ? t('data.cardStale') : t('data.published', { version: d.cardVersion })}
+                  />
+                </Group>
+              ),
           },
           { key: 'used', head: t('data.usedIn'), cell: (d) => (d.usedIn.length ? list(d.usedIn) : t('common.none')) },
           { key: 'added', head: t('data.added'), sort: (d) => d.addedAt, cell: (d) => ago(d.addedAt) },

@@ -24,7 +24,11 @@ export function Home() {
   return (
     <Page
       title={t('home.title')}
-      sub={home.data && !fresh ? t('home.sub', { online: home.data.status.online, paired: home.data.status.paired }) : undefined}
+      sub={
+        home.data && !fresh
+          ? t('home.sub', { online: home.data.status.online, paired: home.data.status.paired })
+          : undefined
+      }
       actions={
         home.data && !fresh ? (
           <>
@@ -52,7 +56,12 @@ export function Home() {
 
 // isFresh: nothing has been begun yet, so the three doors are the screen.
 export const isFresh = (d: HomeView) =>
-  d.projects.length === 0 && d.runs.length === 0 && d.models.length === 0 && d.status.paired === 0 && d.inbox.every((e) => e.done) && d.tutorial.state === 'none'
+  d.projects.length === 0 &&
+  d.runs.length === 0 &&
+  d.models.length === 0 &&
+  d.status.paired === 0 &&
+  d.inbox.every((e) => e.done) &&
+  d.tutorial.state === 'none'
 
 // Doors are the three ways in.
 export function Doors() {
@@ -121,11 +130,31 @@ function TutorialCard({ tutorial }: { tutorial: Tutorial }) {
           </Button>
         </Group>
       </Group>
-      <Progress value={(done / Math.max(1, tutorial.steps.length)) * 100} mt="sm" size="sm" color="grape" aria-label={t('home.tutorial.progress')} />
-      <SimpleGrid cols={{ base: 1, sm: 2, md: 3 }} mt="md" spacing="xs" component="ol" p={0} style={{ listStyle: 'none' }}>
+      <Progress
+        value={(done / Math.max(1, tutorial.steps.length)) * 100}
+        mt="sm"
+        size="sm"
+        color="grape"
+        aria-label={t('home.tutorial.progress')}
+      />
+      <SimpleGrid
+        cols={{ base: 1, sm: 2, md: 3 }}
+        mt="md"
+        spacing="xs"
+        component="ol"
+        p={0}
+        style={{ listStyle: 'none' }}
+      >
         {tutorial.steps.map((s) => (
           <Group key={s.id} component="li" gap="xs" wrap="nowrap" align="flex-start">
-            <ThemeIcon size={22} radius="xl" variant={s.done ? 'filled' : 'light'} color={s.done ? 'green.9' : 'gray'} role="img" aria-label={s.done ? t('home.tutorial.ticked') : t('home.tutorial.open')}>
+            <ThemeIcon
+              size={22}
+              radius="xl"
+              variant={s.done ? 'filled' : 'light'}
+              color={s.done ? 'green.9' : 'gray'}
+              role="img"
+              aria-label={s.done ? t('home.tutorial.ticked') : t('home.tutorial.open')}
+            >
               {s.done ? <IconCheck size={14} /> : <IconCircle size={12} />}
             </ThemeIcon>
             <Box>
@@ -156,7 +185,15 @@ function Overview({ d }: { d: HomeView }) {
         </Section>
       )}
       <Section title={t('home.runs')} actions={<More to="/runs" />}>
-        {d.runs.length === 0 ? <Quiet text={t('home.noRuns')} /> : <Stack gap="xs">{d.runs.slice(0, 4).map((r) => <RunLine key={r.id} run={r} />)}</Stack>}
+        {d.runs.length === 0 ? (
+          <Quiet text={t('home.noRuns')} />
+        ) : (
+          <Stack gap="xs">
+            {d.runs.slice(0, 4).map((r) => (
+              <RunLine key={r.id} run={r} />
+            ))}
+          </Stack>
+        )}
       </Section>
       <Section title={t('home.projects')} actions={<More to="/projects" />}>
         {d.projects.length === 0 ? (
@@ -164,7 +201,13 @@ function Overview({ d }: { d: HomeView }) {
         ) : (
           <Stack gap="xs">
             {d.projects.slice(0, 5).map((p) => (
-              <Line key={p.id} left={<RowLink to={`/projects/${p.id}`}>{plain(p.name)}</RowLink>} sub={p.sentence} right={<StateBadge state={p.state} />} practice={p.tutorial} />
+              <Line
+                key={p.id}
+                left={<RowLink to={`/projects/${p.id}`}>{plain(p.name)}</RowLink>}
+                sub={p.sentence}
+                right={<StateBadge state={p.state} />}
+                practice={p.tutorial}
+              />
             ))}
           </Stack>
         )}
@@ -180,8 +223,20 @@ function Overview({ d }: { d: HomeView }) {
                 <Line
                   key={m.name}
                   left={<RowLink to={`/models/${encodeURIComponent(m.name)}`}>{m.name}</RowLink>}
-                  sub={v ? t('home.newest', { number: v.number, time: ago(v.createdAt), figure: headline(v.metrics) }) : undefined}
-                  right={m.serving ? <StateBadge state="on" word={t('home.serving')} /> : m.production > 0 ? <StateBadge state="production" /> : <StateBadge state="none" word={t('home.noStage')} />}
+                  sub={
+                    v
+                      ? t('home.newest', { number: v.number, time: ago(v.createdAt), figure: headline(v.metrics) })
+                      : undefined
+                  }
+                  right={
+                    m.serving ? (
+                      <StateBadge state="on" word={t('home.serving')} />
+                    ) : m.production > 0 ? (
+                      <StateBadge state="production" />
+                    ) : (
+                      <StateBadge state="none" word={t('home.noStage')} />
+                    )
+                  }
                   practice={m.tutorial}
                 />
               )
@@ -195,7 +250,16 @@ function Overview({ d }: { d: HomeView }) {
         ) : (
           <Stack gap="xs">
             {d.rewards.slice(0, 5).map((r) => (
-              <Line key={`${r.projectId}${r.partyId}`} left={`${plain(r.party)}${r.me ? ` (${t('common.me')})` : ''}`} sub={plain(r.project)} right={<Text size="sm" className="num">{r.cents > 0 ? `${percent(r.share)} · ${money(r.cents, r.currency)}` : percent(r.share)}</Text>} />
+              <Line
+                key={`${r.projectId}${r.partyId}`}
+                left={`${plain(r.party)}${r.me ? ` (${t('common.me')})` : ''}`}
+                sub={plain(r.project)}
+                right={
+                  <Text size="sm" className="num">
+                    {r.cents > 0 ? `${percent(r.share)} · ${money(r.cents, r.currency)}` : percent(r.share)}
+                  </Text>
+                }
+              />
             ))}
           </Stack>
         )}
@@ -206,7 +270,17 @@ function Overview({ d }: { d: HomeView }) {
         ) : (
           <Stack gap="xs">
             {d.news.slice(0, 5).map((c) => (
-              <Line key={c.card.id} left={<RowLink to={`/catalog/${c.card.id}`}>{plain(c.card.title)}</RowLink>} sub={t('home.card', { party: plain(c.card.party), rows: c.card.rowBand, time: ago(c.card.published) })} right={<StateBadge state={c.online ? 'on' : 'offline'} word={c.online ? t('common.state.online') : undefined} />} />
+              <Line
+                key={c.card.id}
+                left={<RowLink to={`/catalog/${c.card.id}`}>{plain(c.card.title)}</RowLink>}
+                sub={t('home.card', { party: plain(c.card.party), rows: c.card.rowBand, time: ago(c.card.published) })}
+                right={
+                  <StateBadge
+                    state={c.online ? 'on' : 'offline'}
+                    word={c.online ? t('common.state.online') : undefined}
+                  />
+                }
+              />
             ))}
           </Stack>
         )}
@@ -227,14 +301,27 @@ export function RunLine({ run: r }: { run: Run }) {
   return (
     <Box>
       <Line
-        left={<RowLink to={`/runs/${r.id}`}>{t('runs.name', { experiment: plain(r.experiment), number: r.number })}</RowLink>}
-        sub={going ? r.sentence : [headline(r.metrics), r.endedAt && ago(r.endedAt)].filter(Boolean).join(' · ') || r.sentence}
+        left={
+          <RowLink to={`/runs/${r.id}`}>
+            {t('runs.name', { experiment: plain(r.experiment), number: r.number })}
+          </RowLink>
+        }
+        sub={
+          going
+            ? r.sentence
+            : [headline(r.metrics), r.endedAt && ago(r.endedAt)].filter(Boolean).join(' · ') || r.sentence
+        }
         right={<StateBadge state={r.state} />}
         practice={r.tutorial}
       />
       {going && (
         <Group gap="xs" mt={4} wrap="nowrap">
-          <Progress value={(r.round / Math.max(1, r.rounds)) * 100} style={{ flex: 1 }} size="sm" aria-label={t('runs.progress', { round: r.round, rounds: r.rounds })} />
+          <Progress
+            value={(r.round / Math.max(1, r.rounds)) * 100}
+            style={{ flex: 1 }}
+            size="sm"
+            aria-label={t('runs.progress', { round: r.round, rounds: r.rounds })}
+          />
           <Text size="xs" c="dimmed" className="num">
             {int(r.round)}/{int(r.rounds)}
             {r.etaMs > 0 ? ` · ${t('common.left', { time: rough(r.etaMs) })}` : ''}
@@ -245,7 +332,17 @@ export function RunLine({ run: r }: { run: Run }) {
   )
 }
 
-function Line({ left, sub, right, practice }: { left: ReactNode; sub?: ReactNode; right: ReactNode; practice?: boolean }) {
+function Line({
+  left,
+  sub,
+  right,
+  practice,
+}: {
+  left: ReactNode
+  sub?: ReactNode
+  right: ReactNode
+  practice?: boolean
+}) {
   return (
     <Group justify="space-between" wrap="nowrap" gap="sm" py={2}>
       <Box style={{ minWidth: 0 }}>

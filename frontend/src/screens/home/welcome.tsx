@@ -12,12 +12,13 @@ import { Facts } from '../../ui/parts'
 import { Failed } from '../../ui/states'
 
 // Welcome is the first start: name the party, see its key, go on to the doors.
-export function Welcome() {
+export function Welcome({ onBegin, onDone }: { onBegin: () => void; onDone: () => void }) {
   const { t } = useTranslation()
   const qc = useQueryClient()
   const [name, setName] = useState('')
   const [made, setMade] = useState<Identity>()
-  const give = useAct(api.nameParty, { then: setMade, quiet: true })
+  const give = useAct(api.nameParty, { after: setMade, quiet: true })
+  useEffect(onBegin, [onBegin])
   useEffect(() => {
     document.title = t('shell.windowTitle', { title: t('home.welcome.title') })
   }, [t])
@@ -41,10 +42,28 @@ export function Welcome() {
         {!made ? (
           <form onSubmit={submit}>
             <Stack className="card" p="lg">
-              <TextInput size="md" label={t('home.welcome.name')} description={t('home.welcome.nameHint')} placeholder={t('home.welcome.nameExample')} value={name} onChange={(e) => setName(e.currentTarget.value)} maxLength={120} autoComplete="organization" data-autofocus required withAsterisk={false} />
+              <TextInput
+                size="md"
+                label={t('home.welcome.name')}
+                description={t('home.welcome.nameHint')}
+                placeholder={t('home.welcome.nameExample')}
+                value={name}
+                onChange={(e) => setName(e.currentTarget.value)}
+                maxLength={120}
+                autoComplete="organization"
+                data-autofocus
+                required
+                withAsterisk={false}
+              />
               {give.isError && <Failed error={give.error} />}
               <Group justify="flex-end">
-                <Button type="submit" size="md" disabled={!name.trim()} loading={give.isPending} rightSection={<IconArrowRight size={17} />}>
+                <Button
+                  type="submit"
+                  size="md"
+                  disabled={!name.trim()}
+                  loading={give.isPending}
+                  rightSection={<IconArrowRight size={17} />}
+                >
                   {t('common.next')}
                 </Button>
               </Group>
@@ -68,15 +87,29 @@ export function Welcome() {
             <Facts
               rows={[
                 [t('home.welcome.keyStore'), made.keyStore],
-                [t('home.welcome.home'), <span key="h" className="mono">{made.home}</span>],
-                [t('home.welcome.fingerprint'), <span key="f" className="mono">{made.fingerprint}</span>],
+                [
+                  t('home.welcome.home'),
+                  <span key="h" className="mono">
+                    {made.home}
+                  </span>,
+                ],
+                [
+                  t('home.welcome.fingerprint'),
+                  <span key="f" className="mono">
+                    {made.fingerprint}
+                  </span>,
+                ],
               ]}
             />
             <Text size="sm" c="dimmed">
               {t('home.welcome.backup')}
             </Text>
             <Group justify="flex-end">
-              <Button size="md" rightSection={<IconArrowRight size={17} />} onClick={() => void qc.invalidateQueries({ queryKey: k.status })}>
+              <Button
+                size="md"
+                rightSection={<IconArrowRight size={17} />}
+                onClick={() => void qc.invalidateQueries({ queryKey: k.status }).then(onDone)}
+              >
                 {t('home.welcome.go')}
               </Button>
             </Group>

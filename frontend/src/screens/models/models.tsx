@@ -98,9 +98,32 @@ function ModelCard({ m }: { m: Model }) {
         rows={m.versions}
         rowKey={(v) => `${v.number}${v.contentId}`}
         cols={[
-          { key: 'n', head: t('models.version'), sort: (v) => v.number, cell: (v) => <RowLink to={`/models/${encodeURIComponent(m.name)}/${v.number}`}>{v.number > 0 ? t('models.number', { number: v.number }) : t('models.draft')}</RowLink> },
-          { key: 'stage', head: t('models.stage'), sort: (v) => v.stage, cell: (v) => <StateBadge state={v.stage} word={v.stage === 'none' ? t('models.noStage') : undefined} /> },
-          { key: 'state', head: t('data.state'), cell: (v) => (v.state === 'ready' ? <StateBadge state="ready" /> : <StateBadge state={v.state} word={v.sentence || undefined} />) },
+          {
+            key: 'n',
+            head: t('models.version'),
+            sort: (v) => v.number,
+            cell: (v) => (
+              <RowLink to={`/models/${encodeURIComponent(m.name)}/${v.number}`}>
+                {v.number > 0 ? t('models.number', { number: v.number }) : t('models.draft')}
+              </RowLink>
+            ),
+          },
+          {
+            key: 'stage',
+            head: t('models.stage'),
+            sort: (v) => v.stage,
+            cell: (v) => <StateBadge state={v.stage} word={v.stage === 'none' ? t('models.noStage') : undefined} />,
+          },
+          {
+            key: 'state',
+            head: t('data.state'),
+            cell: (v) =>
+              v.state === 'ready' ? (
+                <StateBadge state="ready" />
+              ) : (
+                <StateBadge state={v.state} word={v.sentence || undefined} />
+              ),
+          },
           { key: 'figure', head: t('models.figure'), cell: (v) => headline(v.metrics) },
           { key: 'size', head: t('data.size'), num: true, sort: (v) => v.bytes, cell: (v) => bytes(v.bytes) },
           { key: 'by', head: t('models.by'), cell: (v) => plain(v.by, 40) },

@@ -17,7 +17,10 @@ export const stageStale = [['models'], k.stages, ['serving'], k.inbox, k.home]
 export function RequestCard({ r, link, mine }: { r: StageRequest; link?: boolean; mine?: boolean }) {
   const { t } = useTranslation()
   const [voting, setVoting] = useState<boolean | null>(null)
-  const vote = useAct((x: { yes: boolean; reason: string }) => api.vote(r.id, x.yes, x.reason), { stale: stageStale, done: (_q, x) => (x.yes ? t('models.votedYes') : t('models.votedNo')) })
+  const vote = useAct((x: { yes: boolean; reason: string }) => api.vote(r.id, x.yes, x.reason), {
+    stale: stageStale,
+    done: (_q, x) => (x.yes ? t('models.votedYes') : t('models.votedNo')),
+  })
   const withdraw = useAct(() => api.withdrawStage(r.id), { stale: stageStale, done: t('models.withdrawn') })
   const yes = r.votes.filter((v) => v.yes).map((v) => plain(v.party, 40))
   const no = r.votes.filter((v) => !v.yes).map((v) => plain(v.party, 40))
@@ -32,21 +35,44 @@ export function RequestCard({ r, link, mine }: { r: StageRequest; link?: boolean
         </Group>
         <Text size="sm">{plain(r.reason, 400)}</Text>
         <Text size="xs" c="dimmed">
-          {[t('models.proposedBy', { name: plain(r.by, 40), time: ago(r.at) }), t('models.ends', { time: ago(r.expires) }), r.sentence].filter(Boolean).join(' · ')}
+          {[
+            t('models.proposedBy', { name: plain(r.by, 40), time: ago(r.at) }),
+            t('models.ends', { time: ago(r.expires) }),
+            r.sentence,
+          ]
+            .filter(Boolean)
+            .join(' · ')}
         </Text>
         <Text size="xs" c="dimmed">
-          {[t('models.needed', { count: r.needed, of: r.voters.length }), yes.length > 0 && t('models.saidYes', { names: list(yes) }), no.length > 0 && t('models.saidNo', { names: list(no) })].filter(Boolean).join(' · ')}
+          {[
+            t('models.needed', { count: r.needed, of: r.voters.length }),
+            yes.length > 0 && t('models.saidYes', { names: list(yes) }),
+            no.length > 0 && t('models.saidNo', { names: list(no) }),
+          ]
+            .filter(Boolean)
+            .join(' · ')}
         </Text>
       </Box>
       {r.state === 'proposed' && (
         <Group gap="xs">
           {link && (
-            <Button size="xs" variant="subtle" component={Link} to={`/models/${encodeURIComponent(r.model)}/${r.number}`}>
+            <Button
+              size="xs"
+              variant="subtle"
+              component={Link}
+              to={`/models/${encodeURIComponent(r.model)}/${r.number}`}
+            >
               {t('models.look')}
             </Button>
           )}
           {mine && (
-            <Button size="xs" variant="subtle" color="gray" onClick={() => withdraw.mutate(undefined)} loading={withdraw.isPending}>
+            <Button
+              size="xs"
+              variant="subtle"
+              color="gray"
+              onClick={() => withdraw.mutate(undefined)}
+              loading={withdraw.isPending}
+            >
               {t('models.withdraw')}
             </Button>
           )}
@@ -62,7 +88,15 @@ export function RequestCard({ r, link, mine }: { r: StageRequest; link?: boolean
           )}
         </Group>
       )}
-      <ReasonModal opened={voting === false} title={t('models.rejectTitle', { model: r.model, number: r.number })} button={t('models.reject')} danger required onClose={() => setVoting(null)} onDone={(reason) => vote.mutate({ yes: false, reason })} />
+      <ReasonModal
+        opened={voting === false}
+        title={t('models.rejectTitle', { model: r.model, number: r.number })}
+        button={t('models.reject')}
+        danger
+        required
+        onClose={() => setVoting(null)}
+        onDone={(reason) => vote.mutate({ yes: false, reason })}
+      />
     </Group>
   )
 }

@@ -37,7 +37,14 @@ export function VersionPage() {
       badge={v && <StateBadge state={v.stage} word={v.stage === 'none' ? t('models.noStage') : undefined} />}
       sub={v?.sentence}
       back={
-        <Button component={Link} to={`/models/${encodeURIComponent(name)}`} variant="subtle" size="compact-sm" mih={24} leftSection={<IconArrowLeft size={14} />}>
+        <Button
+          component={Link}
+          to={`/models/${encodeURIComponent(name)}`}
+          variant="subtle"
+          size="compact-sm"
+          mih={24}
+          leftSection={<IconArrowLeft size={14} />}
+        >
           {plain(name)}
         </Button>
       }
@@ -54,21 +61,41 @@ function Actions({ d }: { d: VersionDetail }) {
   const { t } = useTranslation()
   const v = d.version
   const [to, setTo] = useState<(typeof stages)[number] | null>(null)
-  const request = useAct((reason: string) => api.requestStage(v.model, v.number, to ?? 'staging', reason), { stale: stageStale, done: (r) => (r.state === 'applied' ? t('models.moved', { to: maybe(`common.state.${r.to}`, r.to) }) : t('models.requested')) })
-  const keep = useAct(() => saveFile(`${v.model}-${v.number}.synergos-model`, exportPath.version(v.model, v.number)), { done: t('models.exported') })
+  const request = useAct((reason: string) => api.requestStage(v.model, v.number, to ?? 'staging', reason), {
+    stale: stageStale,
+    done: (r) =>
+      r.state === 'applied' ? t('models.moved', { to: maybe(`common.state.${r.to}`, r.to) }) : t('models.requested'),
+  })
+  const keep = useAct(() => saveFile(`${v.model}-${v.number}.synergos-model`, exportPath.version(v.model, v.number)), {
+    done: t('models.exported'),
+  })
   return (
     <>
-      <Button variant="default" leftSection={<IconDownload size={16} />} onClick={() => keep.mutate(undefined)} loading={keep.isPending}>
+      <Button
+        variant="default"
+        leftSection={<IconDownload size={16} />}
+        onClick={() => keep.mutate(undefined)}
+        loading={keep.isPending}
+      >
         {t('models.export')}
       </Button>
       {(v.stage === 'production' || v.stage === 'staging') && (
-        <Button component={Link} to={`/serving/${encodeURIComponent(v.model)}`} variant={v.stage === 'production' ? 'filled' : 'default'} leftSection={<IconPlayerPlay size={16} />}>
+        <Button
+          component={Link}
+          to={`/serving/${encodeURIComponent(v.model)}`}
+          variant={v.stage === 'production' ? 'filled' : 'default'}
+          leftSection={<IconPlayerPlay size={16} />}
+        >
           {t('models.serve')}
         </Button>
       )}
       <Menu position="bottom-end">
         <Menu.Target>
-          <Button variant={v.stage === 'production' ? 'default' : 'filled'} leftSection={<IconRocket size={16} />} disabled={v.state !== 'ready' || v.number === 0}>
+          <Button
+            variant={v.stage === 'production' ? 'default' : 'filled'}
+            leftSection={<IconRocket size={16} />}
+            disabled={v.state !== 'ready' || v.number === 0}
+          >
             {t('models.requestStage')}
           </Button>
         </Menu.Target>
@@ -82,7 +109,14 @@ function Actions({ d }: { d: VersionDetail }) {
             ))}
         </Menu.Dropdown>
       </Menu>
-      <ReasonModal opened={to !== null} title={to ? t(`models.to.${to}`) : ''} text={t('models.stageText')} button={t('models.send')} onClose={() => setTo(null)} onDone={(r) => request.mutate(r)} />
+      <ReasonModal
+        opened={to !== null}
+        title={to ? t(`models.to.${to}`) : ''}
+        text={t('models.stageText')}
+        button={t('models.send')}
+        onClose={() => setTo(null)}
+        onDone={(r) => request.mutate(r)}
+      />
     </>
   )
 }
@@ -129,7 +163,14 @@ function Body({ d }: { d: VersionDetail }) {
                 <ResultTable results={d.results} m={m} />
               </Section>
             )}
-            <Box style={{ display: 'grid', gridTemplateColumns: 'repeat(auto-fit, minmax(min(100%, 400px), 1fr))', gap: 16, alignItems: 'start' }}>
+            <Box
+              style={{
+                display: 'grid',
+                gridTemplateColumns: 'repeat(auto-fit, minmax(min(100%, 400px), 1fr))',
+                gap: 16,
+                alignItems: 'start',
+              }}
+            >
               <Section title={t('models.about')}>
                 <Facts
                   rows={[
@@ -151,7 +192,11 @@ function Body({ d }: { d: VersionDetail }) {
                   cols={[
                     { key: 'path', head: t('data.name'), cell: (f) => <span className="mono">{f.path}</span> },
                     { key: 'size', head: t('data.size'), num: true, cell: (f) => bytes(f.bytes) },
-                    { key: 'hash', head: t('models.hash'), cell: (f) => <span className="mono">{shorten(f.digest, 12)}</span> },
+                    {
+                      key: 'hash',
+                      head: t('models.hash'),
+                      cell: (f) => <span className="mono">{shorten(f.digest, 12)}</span>,
+                    },
                   ]}
                 />
               </Section>
@@ -219,11 +264,21 @@ function History({ items }: { items: Transition[] }) {
           {items.map((h) => (
             <Box key={h.hash} component="li">
               <Text size="sm" fw={600}>
-                {t('models.moved1', { from: maybe(`common.state.${h.from}`, h.from), to: maybe(`common.state.${h.to}`, h.to) })}
+                {t('models.moved1', {
+                  from: maybe(`common.state.${h.from}`, h.from),
+                  to: maybe(`common.state.${h.to}`, h.to),
+                })}
               </Text>
               <Text size="sm">{plain(h.reason, 400)}</Text>
               <Text size="xs" c="dimmed">
-                {[t('models.byAt', { name: plain(h.by, 40), time: ago(h.at) }), h.votes.filter((x) => x.yes).length > 0 && t('models.saidYes', { names: list(h.votes.filter((x) => x.yes).map((x) => plain(x.party, 40))) }), shorten(h.hash, 12)].filter(Boolean).join(' · ')}
+                {[
+                  t('models.byAt', { name: plain(h.by, 40), time: ago(h.at) }),
+                  h.votes.filter((x) => x.yes).length > 0 &&
+                    t('models.saidYes', { names: list(h.votes.filter((x) => x.yes).map((x) => plain(x.party, 40))) }),
+                  shorten(h.hash, 12),
+                ]
+                  .filter(Boolean)
+                  .join(' · ')}
               </Text>
             </Box>
           ))}

@@ -20,7 +20,13 @@ export function InviteModal({ opened, onClose }: { opened: boolean; onClose: () 
   }, [opened])
   const link = make.data?.link ?? ''
   return (
-    <Modal opened={opened} onClose={onClose} title={t('peers.invite.title')} size="lg" closeButtonProps={{ 'aria-label': t('common.close') }}>
+    <Modal
+      opened={opened}
+      onClose={onClose}
+      title={t('peers.invite.title')}
+      size="lg"
+      closeButtonProps={{ 'aria-label': t('common.close') }}
+    >
       {make.isError && <Failed error={make.error} retry={() => make.mutate(undefined)} />}
       {make.isPending && <Loading rows={2} />}
       {make.data && (
@@ -28,7 +34,16 @@ export function InviteModal({ opened, onClose }: { opened: boolean; onClose: () 
           <Text size="sm">{t('peers.invite.text')}</Text>
           <Group align="flex-start" wrap="nowrap">
             <Box style={{ flex: 1, minWidth: 0 }}>
-              <Textarea label={t('peers.invite.link')} value={link} readOnly autosize minRows={3} maxRows={7} classNames={{ input: 'mono' }} onFocus={(e) => e.currentTarget.select()} />
+              <Textarea
+                label={t('peers.invite.link')}
+                value={link}
+                readOnly
+                autosize
+                minRows={3}
+                maxRows={7}
+                classNames={{ input: 'mono' }}
+                onFocus={(e) => e.currentTarget.select()}
+              />
             </Box>
             <Center visibleFrom="sm">
               <Qr text={link} label={t('peers.invite.qr')} />

@@ -8,7 +8,17 @@ import { useAct } from '../../shell/act'
 import { Failed } from '../../ui/states'
 
 // JoinModal takes an invite link, or an address where a code will be compared.
-export function JoinModal({ opened, link = '', onClose, onPairing }: { opened: boolean; link?: string; onClose: () => void; onPairing: (p: Pairing) => void }) {
+export function JoinModal({
+  opened,
+  link = '',
+  onClose,
+  onPairing,
+}: {
+  opened: boolean
+  link?: string
+  onClose: () => void
+  onPairing: (p: Pairing) => void
+}) {
   const { t } = useTranslation()
   const [text, setText] = useState(link)
   useEffect(() => {
@@ -18,7 +28,7 @@ export function JoinModal({ opened, link = '', onClose, onPairing }: { opened: b
   const join = useAct((s: string) => (looksLikeAddress ? api.pairAddress(s) : api.acceptInvite(s)), {
     stale: [k.peers, k.home],
     quiet: true,
-    then: (p) => {
+    after: (p) => {
       setText('')
       onPairing(p)
     },
@@ -28,10 +38,25 @@ export function JoinModal({ opened, link = '', onClose, onPairing }: { opened: b
     if (text.trim()) join.mutate(text.trim())
   }
   return (
-    <Modal opened={opened} onClose={onClose} title={t('peers.join.title')} size="lg" closeButtonProps={{ 'aria-label': t('common.close') }}>
+    <Modal
+      opened={opened}
+      onClose={onClose}
+      title={t('peers.join.title')}
+      size="lg"
+      closeButtonProps={{ 'aria-label': t('common.close') }}
+    >
       <form onSubmit={submit}>
         <Stack>
-          <Textarea label={t('peers.join.label')} description={t('peers.join.hint')} value={text} onChange={(e) => setText(e.currentTarget.value)} autosize minRows={3} maxRows={7} data-autofocus />
+          <Textarea
+            label={t('peers.join.label')}
+            description={t('peers.join.hint')}
+            value={text}
+            onChange={(e) => setText(e.currentTarget.value)}
+            autosize
+            minRows={3}
+            maxRows={7}
+            data-autofocus
+          />
           <Text size="sm" c="dimmed">
             {t('peers.join.near')}
           </Text>

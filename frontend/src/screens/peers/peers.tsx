@@ -1,6 +1,14 @@
 import { ActionIcon, Box, Button, Group, Menu, SegmentedControl, Stack, Text, TextInput, Tooltip } from '@mantine/core'
 import { modals } from '@mantine/modals'
-import { IconDots, IconPlugConnected, IconStethoscope, IconTrash, IconUserPlus, IconUsers, IconWorldSearch } from '@tabler/icons-react'
+import {
+  IconDots,
+  IconPlugConnected,
+  IconStethoscope,
+  IconTrash,
+  IconUserPlus,
+  IconUsers,
+  IconWorldSearch,
+} from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
 import { useTranslation } from 'react-i18next'
@@ -37,7 +45,11 @@ export function Peers() {
       sub={t('peers.sub')}
       actions={
         <>
-          <Button variant="default" leftSection={<IconPlugConnected size={16} />} onClick={() => setQuery({ join: '1' })}>
+          <Button
+            variant="default"
+            leftSection={<IconPlugConnected size={16} />}
+            onClick={() => setQuery({ join: '1' })}
+          >
             {t('peers.join.open')}
           </Button>
           <Button leftSection={<IconUserPlus size={16} />} onClick={() => setQuery({ invite: '1' })}>
@@ -105,10 +117,24 @@ function PeersBody({ d, onPair }: { d: PeerList; onPair: (p: Pairing) => void })
             </Box>
           </Group>
         ) : face === 'star' ? (
-          <Box style={{ display: 'grid', gridTemplateColumns: 'repeat(auto-fit, minmax(min(100%, 330px), 1fr))', gap: 20, alignItems: 'start' }}>
+          <Box
+            style={{
+              display: 'grid',
+              gridTemplateColumns: 'repeat(auto-fit, minmax(min(100%, 330px), 1fr))',
+              gap: 20,
+              alignItems: 'start',
+            }}
+          >
             <Star
               centre={{ id: d.identity.partyId, name: d.identity.party, note: t('common.me') }}
-              nodes={known.filter((p) => p.state === 'paired').map((p) => ({ id: p.deviceId, name: plain(p.name) || p.fingerprint.slice(0, 9), live: p.online, note: p.online ? ms(p.rttMs) : ago(p.lastSeen) }))}
+              nodes={known
+                .filter((p) => p.state === 'paired')
+                .map((p) => ({
+                  id: p.deviceId,
+                  name: plain(p.name) || p.fingerprint.slice(0, 9),
+                  live: p.online,
+                  note: p.online ? ms(p.rttMs) : ago(p.lastSeen),
+                }))}
               label={t('peers.starLabel')}
             />
             <Stack gap="xs">
@@ -121,7 +147,11 @@ function PeersBody({ d, onPair }: { d: PeerList; onPair: (p: Pairing) => void })
           <PeerTable peers={known} onPair={onPair} />
         )}
       </Section>
-      <Section title={t('peers.seen')} hint={d.discovery.state !== 'blocked' ? d.discovery.sentence : undefined} actions={<DoctorLink />}>
+      <Section
+        title={t('peers.seen')}
+        hint={d.discovery.state !== 'blocked' ? d.discovery.sentence : undefined}
+        actions={<DoctorLink />}
+      >
         {seen.length === 0 ? (
           <Group gap="sm" py="xs">
             <Radar />
@@ -151,7 +181,18 @@ function PeersBody({ d, onPair }: { d: PeerList; onPair: (p: Pairing) => void })
         <Facts
           rows={[
             [t('peers.name'), d.identity.party],
-            [t('peers.addresses'), d.identity.addresses.length === 0 ? t('common.none') : <Group key="a" gap="md">{d.identity.addresses.map((a) => <Code key={a} text={a} what={t('common.address')} />)}</Group>],
+            [
+              t('peers.addresses'),
+              d.identity.addresses.length === 0 ? (
+                t('common.none')
+              ) : (
+                <Group key="a" gap="md">
+                  {d.identity.addresses.map((a) => (
+                    <Code key={a} text={a} what={t('common.address')} />
+                  ))}
+                </Group>
+              ),
+            ],
             [t('peers.fingerprint'), <Code key="f" text={d.identity.fingerprint} what={t('common.fingerprint')} />],
           ]}
         />
@@ -172,7 +213,14 @@ function Radar() {
 function DoctorLink() {
   const { t } = useTranslation()
   return (
-    <Button component={Link} to="/settings?tab=doctor" variant="subtle" size="compact-sm" mih={24} leftSection={<IconStethoscope size={15} />}>
+    <Button
+      component={Link}
+      to="/settings?tab=doctor"
+      variant="subtle"
+      size="compact-sm"
+      mih={24}
+      leftSection={<IconStethoscope size={15} />}
+    >
       {t('peers.doctor')}
     </Button>
   )
@@ -191,7 +239,14 @@ function PeerLine({ peer: p, onPair }: { peer: Peer; onPair: (p: Pairing) => voi
         <Text size="xs" c="dimmed" truncate>
           {p.state === 'seen'
             ? [p.addresses[0], p.fingerprint.slice(0, 19)].filter(Boolean).join(' · ')
-            : [p.role !== 'none' && t(`peers.role.${p.role}`), p.online ? ms(p.rttMs) : t('peers.lastSeen', { time: ago(p.lastSeen) }), p.version, p.how].filter(Boolean).join(' · ')}
+            : [
+                p.role !== 'none' && t(`peers.role.${p.role}`),
+                p.online ? ms(p.rttMs) : t('peers.lastSeen', { time: ago(p.lastSeen) }),
+                p.version,
+                p.how,
+              ]
+                .filter(Boolean)
+                .join(' · ')}
         </Text>
       </Box>
       <PeerState peer={p} />
@@ -202,17 +257,23 @@ function PeerLine({ peer: p, onPair }: { peer: Peer; onPair: (p: Pairing) => voi
 
 function PeerState({ peer: p }: { peer: Peer }) {
   const { t } = useTranslation()
-  if (p.state === 'paired') return <StateBadge state={p.online ? 'on' : 'offline'} word={p.online ? t('common.state.online') : undefined} />
+  if (p.state === 'paired')
+    return <StateBadge state={p.online ? 'on' : 'offline'} word={p.online ? t('common.state.online') : undefined} />
   return <StateBadge state={p.state} />
 }
 
 function PeerActions({ peer: p, name, onPair }: { peer: Peer; name: string; onPair: (p: Pairing) => void }) {
   const { t } = useTranslation()
-  const pair = useAct(api.pair, { stale: [k.peers], then: onPair })
+  const pair = useAct(api.pair, { stale: [k.peers], after: onPair })
   const revoke = useAct(api.revoke, { stale: [k.peers, k.home], done: t('peers.revoked', { name }) })
   if (p.state === 'seen' || p.state === 'pending')
     return (
-      <Button size="xs" onClick={() => pair.mutate(p.deviceId)} loading={pair.isPending} aria-label={t('peers.pairWith', { name })}>
+      <Button
+        size="xs"
+        onClick={() => pair.mutate(p.deviceId)}
+        loading={pair.isPending}
+        aria-label={t('peers.pairWith', { name })}
+      >
         {t('peers.pair')}
       </Button>
     )
@@ -250,9 +311,24 @@ function PeerTable({ peers, onPair }: { peers: Peer[]; onPair: (p: Pairing) => v
       rows={peers}
       rowKey={(p) => p.deviceId}
       cols={[
-        { key: 'name', head: t('peers.name'), cell: (p) => <Group gap="xs" wrap="nowrap"><KeyAvatar id={p.deviceId} size={24} />{plain(p.name) || t('peers.unnamed')}</Group>, sort: (p) => p.name },
+        {
+          key: 'name',
+          head: t('peers.name'),
+          cell: (p) => (
+            <Group gap="xs" wrap="nowrap">
+              <KeyAvatar id={p.deviceId} size={24} />
+              {plain(p.name) || t('peers.unnamed')}
+            </Group>
+          ),
+          sort: (p) => p.name,
+        },
         { key: 'state', head: t('peers.state'), cell: (p) => <PeerState peer={p} />, sort: (p) => (p.online ? 0 : 1) },
-        { key: 'role', head: t('peers.roleHead'), cell: (p) => maybe(`peers.role.${p.role}`, p.role), sort: (p) => p.role },
+        {
+          key: 'role',
+          head: t('peers.roleHead'),
+          cell: (p) => maybe(`peers.role.${p.role}`, p.role),
+          sort: (p) => p.role,
+        },
         { key: 'rtt', head: t('peers.rtt'), cell: (p) => ms(p.rttMs), sort: (p) => p.rttMs, num: true },
         { key: 'in', head: t('peers.in'), cell: (p) => bytes(p.bytesIn), sort: (p) => p.bytesIn, num: true },
         { key: 'out', head: t('peers.out'), cell: (p) => bytes(p.bytesOut), sort: (p) => p.bytesOut, num: true },
@@ -270,7 +346,7 @@ function AddressForm({ onPairing }: { onPairing: (p: Pairing) => void }) {
   const [address, setAddress] = useState('')
   const add = useAct(api.pairAddress, {
     stale: [k.peers],
-    then: (p) => {
+    after: (p) => {
       setAddress('')
       onPairing(p)
     },
@@ -282,7 +358,15 @@ function AddressForm({ onPairing }: { onPairing: (p: Pairing) => void }) {
   return (
     <form onSubmit={submit}>
       <Group align="flex-end" gap="xs" mt="sm">
-        <TextInput label={t('peers.address.label')} description={t('peers.address.hint')} placeholder={t('peers.address.example')} leftSection={<IconWorldSearch size={16} />} value={address} onChange={(e) => setAddress(e.currentTarget.value)} style={{ flex: '0 1 380px' }} />
+        <TextInput
+          label={t('peers.address.label')}
+          description={t('peers.address.hint')}
+          placeholder={t('peers.address.example')}
+          leftSection={<IconWorldSearch size={16} />}
+          value={address}
+          onChange={(e) => setAddress(e.currentTarget.value)}
+          style={{ flex: '0 1 380px' }}
+        />
         <Button type="submit" variant="default" disabled={!address.trim()} loading={add.isPending}>
           {t('peers.address.button')}
         </Button>
@@ -303,7 +387,13 @@ function InviteLine({ invite }: { invite: Invite }) {
       <Group gap="xs">
         {invite.link && <CopyButton text={invite.link} label={t('peers.invite.copy')} variant="default" />}
         <Tooltip label={t('peers.invite.withdraw')}>
-          <ActionIcon variant="subtle" color="red" size={28} aria-label={t('peers.invite.withdraw')} onClick={() => withdraw.mutate(invite.id)}>
+          <ActionIcon
+            variant="subtle"
+            color="red"
+            size={28}
+            aria-label={t('peers.invite.withdraw')}
+            onClick={() => withdraw.mutate(invite.id)}
+          >
             <IconTrash size={16} />
           </ActionIcon>
         </Tooltip>

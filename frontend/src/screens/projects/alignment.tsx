@@ -35,14 +35,29 @@ export function AlignmentTab({ p }: { p: Project }) {
       rows={6}
       empty={(a) =>
         a.state === 'none' && (
-          <Empty icon={<IconTableOptions size={26} />} text={!p.mine ? t('projects.align.waitAdmin', { name: plain(p.admin) }) : accepted < 2 ? t('projects.align.needTwo') : t('projects.align.empty')} action={button} />
+          <Empty
+            icon={<IconTableOptions size={26} />}
+            text={
+              !p.mine
+                ? t('projects.align.waitAdmin', { name: plain(p.admin) })
+                : accepted < 2
+                  ? t('projects.align.needTwo')
+                  : t('projects.align.empty')
+            }
+            action={button}
+          />
         )
       }
     >
       {(a) => (
         <Stack>
           <Section
-            title={<Group gap="xs" component="span" style={{ display: 'inline-flex' }}>{t('projects.align.title')}<StateBadge state={a.state} /></Group>}
+            title={
+              <Group gap="xs" component="span" style={{ display: 'inline-flex' }}>
+                {t('projects.align.title')}
+                <StateBadge state={a.state} />
+              </Group>
+            }
             hint={a.sentence}
             actions={
               p.mine && (a.state === 'agreed' || a.state === 'gathering') ? (
@@ -71,14 +86,25 @@ function Matches({ p, a }: { p: Project; a: Alignment }) {
   const all = a.matches.map(keyOf).join(' ')
   // biome-ignore lint/correctness/useExhaustiveDependencies: a new set of proposals starts with what is confirmed or likely
   useEffect(() => setYes(a.matches.filter((m) => m.confirmed || (m.score ?? 0) >= 0.5).map(keyOf)), [all])
-  const confirm = useAct(() => api.confirmAlignment(p.id, a.matches.map((m) => ({ ...m, confirmed: yes.includes(keyOf(m)) }))), { stale, done: t('projects.align.confirmed') })
+  const confirm = useAct(
+    () =>
+      api.confirmAlignment(
+        p.id,
+        a.matches.map((m) => ({ ...m, confirmed: yes.includes(keyOf(m)) })),
+      ),
+    { stale, done: t('projects.align.confirmed') },
+  )
   return (
     <Section
       title={t('projects.align.matches', { count: a.matches.length })}
       hint={a.canConfirm ? t('projects.align.matchesHint') : t('projects.align.matchesDone')}
       actions={
         a.canConfirm && (
-          <Button onClick={() => confirm.mutate(undefined)} loading={confirm.isPending} leftSection={<IconCheck size={16} />}>
+          <Button
+            onClick={() => confirm.mutate(undefined)}
+            loading={confirm.isPending}
+            leftSection={<IconCheck size={16} />}
+          >
             {t('projects.align.confirm', { count: yes.length })}
           </Button>
         )
@@ -96,11 +122,11 @@ function Matches({ p, a }: { p: Project; a: Alignment }) {
               aria-label={t('projects.align.isSame', { from: m.from, to: m.to, party: plain(m.party) })}
             />
             <Box>
-              <Text size="sm">
-                {t('projects.align.pair', { party: plain(m.party), from: m.from, to: m.to })}
-              </Text>
+              <Text size="sm">{t('projects.align.pair', { party: plain(m.party), from: m.from, to: m.to })}</Text>
               <Text size="xs" c="dimmed">
-                {[m.score !== null && t('projects.align.score', { score: percent(m.score, 0) }), m.why].filter(Boolean).join(' · ')}
+                {[m.score !== null && t('projects.align.score', { score: percent(m.score, 0) }), m.why]
+                  .filter(Boolean)
+                  .join(' · ')}
               </Text>
             </Box>
           </Group>
@@ -111,7 +137,12 @@ function Matches({ p, a }: { p: Project; a: Alignment }) {
 }
 
 function Cell({ c }: { c: AlignmentCell }) {
-  const icons = { same: <IconCheck size={15} color="var(--ok)" />, matched: <IconCheck size={15} color="var(--info)" />, filled: <IconCircleDashed size={15} color="var(--warn)" />, conflict: <IconX size={15} color="var(--bad)" /> }
+  const icons = {
+    same: <IconCheck size={15} color="var(--ok)" />,
+    matched: <IconCheck size={15} color="var(--info)" />,
+    filled: <IconCircleDashed size={15} color="var(--warn)" />,
+    conflict: <IconX size={15} color="var(--bad)" />,
+  }
   const body = (
     <Group gap={6} wrap="nowrap" component="span" style={{ display: 'inline-flex' }} tabIndex={c.note ? 0 : undefined}>
       {icons[c.state]}
@@ -127,7 +158,6 @@ function Grid({ a }: { a: Alignment }) {
   const { t } = useTranslation()
   return (
     <Section flush title={t('projects.align.table')} hint={t('projects.align.tableHint')}>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard */}
       <Box className="table-wrap" tabIndex={0} role="region" aria-label={t('projects.align.table')}>
         <Table>
           <Table.Thead>

@@ -1,7 +1,7 @@
 import { Box, Button, Group, NumberInput, Select, SimpleGrid, Stack, Table, Text } from '@mantine/core'
 import { IconArrowUpRight, IconEye, IconLock, IconShieldCheck } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
-import { useState } from 'react'
+import { useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link } from 'react-router'
 import { api } from '../../api/endpoints'
@@ -19,21 +19,55 @@ import { Note, View } from '../../ui/states'
 export function ConsentTab({ p }: { p: Project }) {
   const { t } = useTranslation()
   const [dataset, setDataset] = useState(p.datasetId ?? '')
-  const sheet = useQuery({ queryKey: k.consent(p.id, dataset), queryFn: () => api.consent(p.id, dataset || undefined), placeholderData: (old) => old })
+  const sheet = useQuery({
+    queryKey: k.consent(p.id, dataset),
+    queryFn: () => api.consent(p.id, dataset || undefined),
+    placeholderData: (old) => old,
+  })
+  const first = sheet.data?.datasets[0]?.id ?? ''
+  useEffect(() => {
+    if (!dataset && first) setDataset(first) // the sheet depends on the dataset, and consent covers exactly that sheet
+  }, [dataset, first])
   return (
     <View query={sheet} loading={t('projects.consent.loading')} rows={6}>
-      {(s) => <Sheet p={p} s={s} dataset={dataset || s.datasets[0]?.id || ''} onDataset={setDataset} />}
+      {(s) => (
+        <Sheet
+          p={p}
+          s={s}
+          dataset={dataset}
+          settled={!sheet.isPlaceholderData && !sheet.isFetching}
+          onDataset={setDataset}
+        />
+      )}
     </View>
   )
 }
 
-function Sheet({ p, s, dataset, onDataset }: { p: Project; s: ConsentSheet; dataset: string; onDataset: (id: string) => void }) {
+function Sheet({
+  p,
+  s,
+  dataset,
+  settled,
+  onDataset,
+}: {
+  p: Project
+  s: ConsentSheet
+  dataset: string
+  settled: boolean
+  onDataset: (id: string) => void
+}) {
   const { t } = useTranslation()
   const [limits, setLimits] = useState<Limits>({ maxRuns: 0, maxRounds: 0, minParties: 2, days: 365 })
   const [declining, setDeclining] = useState(false)
   const stale = [k.projects, k.inbox, k.home, ['alignment']]
-  const accept = useAct(() => api.acceptProject(p.id, dataset, s.digest, limits), { stale, done: t('projects.consent.accepted') })
-  const decline = useAct((reason: string) => api.declineProject(p.id, reason), { stale, done: t('projects.consent.declined') })
+  const accept = useAct(() => api.acceptProject(p.id, dataset, s.digest, limits), {
+    stale,
+    done: t('projects.consent.accepted'),
+  })
+  const decline = useAct((reason: string) => api.declineProject(p.id, reason), {
+    stale,
+    done: t('projects.consent.declined'),
+  })
   const invited = p.state === 'invited'
   const set = (key: keyof Limits) => (v: number | string) => setLimits({ ...limits, [key]: Number(v) || 0 })
   return (
@@ -59,7 +93,10 @@ function Sheet({ p, s, dataset, onDataset }: { p: Project; s: ConsentSheet; data
                 description={t('projects.consent.datasetHint')}
                 maw={520}
                 allowDeselect={false}
-                data={s.datasets.map((d) => ({ value: d.id, label: t('projects.consent.datasetLine', { name: d.name, matched: d.matched, count: d.of }) }))}
+                data={s.datasets.map((d) => ({
+                  value: d.id,
+                  label: t('projects.consent.datasetLine', { name: d.name, matched: d.matched, count: d.of }),
+                }))}
                 value={dataset}
                 onChange={(v) => v && onDataset(v)}
               />
@@ -73,7 +110,6 @@ function Sheet({ p, s, dataset, onDataset }: { p: Project; s: ConsentSheet; data
         )}
       </Section>
       <Section title={<Head icon={<IconArrowUpRight size={18} />} text={t('projects.consent.leaves')} />} flush>
-        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard */}
         <Box className="table-wrap" tabIndex={0} role="region" aria-label={t('projects.consent.leaves')}>
           <Table>
             <Table.Thead>
@@ -118,22 +154,57 @@ function Sheet({ p, s, dataset, onDataset }: { p: Project; s: ConsentSheet; data
       {invited && (
         <Section title={t('projects.consent.limits')} hint={t('projects.consent.limitsHint')}>
           <Group grow align="flex-start">
-            <NumberInput label={t('projects.consent.maxRuns')} description={t('projects.consent.zero')} value={limits.maxRuns} onChange={set('maxRuns')} min={0} max={1_000_000} />
-            <NumberInput label={t('projects.consent.maxRounds')} description={t('projects.consent.zero')} value={limits.maxRounds} onChange={set('maxRounds')} min={0} max={1_000_000} />
-            <NumberInput label={t('projects.consent.minParties')} description={t('projects.consent.minPartiesHint')} value={limits.minParties} onChange={set('minParties')} min={0} max={1000} />
-            <NumberInput label={t('projects.consent.days')} description={t('projects.consent.daysHint')} value={limits.days} onChange={set('days')} min={0} max={36_500} />
+            <NumberInput
+              label={t('projects.consent.maxRuns')}
+              description={t('projects.consent.zero')}
+              value={limits.maxRuns}
+              onChange={set('maxRuns')}
+              min={0}
+              max={1_000_000}
+            />
+            <NumberInput
+              label={t('projects.consent.maxRounds')}
+              description={t('projects.consent.zero')}
+              value={limits.maxRounds}
+              onChange={set('maxRounds')}
+              min={0}
+              max={1_000_000}
+            />
+            <NumberInput
+              label={t('projects.consent.minParties')}
+              description={t('projects.consent.minPartiesHint')}
+              value={limits.minParties}
+              onChange={set('minParties')}
+              min={0}
+              max={1000}
+            />
+            <NumberInput
+              label={t('projects.consent.days')}
+              description={t('projects.consent.daysHint')}
+              value={limits.days}
+              onChange={set('days')}
+              min={0}
+              max={36_500}
+            />
           </Group>
           <Group mt="md" justify="flex-end">
             <Button variant="default" onClick={() => setDeclining(true)} loading={decline.isPending}>
               {t('projects.consent.decline')}
             </Button>
-            <Button onClick={() => accept.mutate(undefined)} disabled={!dataset} loading={accept.isPending}>
+            <Button onClick={() => accept.mutate(undefined)} disabled={!dataset || !settled} loading={accept.isPending}>
               {t('projects.consent.accept')}
             </Button>
           </Group>
         </Section>
       )}
-      <ReasonModal opened={declining} title={t('projects.consent.declineTitle')} button={t('projects.consent.decline')} danger onClose={() => setDeclining(false)} onDone={(r) => decline.mutate(r)} />
+      <ReasonModal
+        opened={declining}
+        title={t('projects.consent.declineTitle')}
+        button={t('projects.consent.decline')}
+        danger
+        onClose={() => setDeclining(false)}
+        onDone={(r) => decline.mutate(r)}
+      />
     </Stack>
   )
 }
@@ -158,4 +229,3 @@ function Bullets({ items }: { items: string[] }) {
     </ul>
   )
 }
-

@@ -19,17 +19,44 @@ export function ExperimentPage() {
   const { t } = useTranslation()
   const { id = '' } = useParams()
   const experiment = useQuery({ queryKey: k.experiment(id), queryFn: () => api.experiment(id) })
-  const cancel = useAct(() => api.cancelExperiment(id), { stale: [['experiments'], ['runs']], done: t('projects.exp.cancelled') })
-  const keep = useAct(() => api.experimentConfig(id), { then: (c) => saveText(`${plain(experiment.data?.name ?? 'experiment', 40).replace(/[^\w-]+/g, '-')}.json`, JSON.stringify(c, null, 2)) })
+  const cancel = useAct(() => api.cancelExperiment(id), {
+    stale: [['experiments'], ['runs']],
+    done: t('projects.exp.cancelled'),
+  })
+  const keep = useAct(() => api.experimentConfig(id), {
+    after: (c) =>
+      saveText(
+        `${plain(experiment.data?.name ?? 'experiment', 40).replace(/[^\w-]+/g, '-')}.json`,
+        JSON.stringify(c, null, 2),
+      ),
+  })
   const x = experiment.data
   return (
     <Page
       title={plain(x?.name ?? t('projects.exp.one'))}
       badge={x && <StateBadge state={x.state} />}
-      sub={x && [plain(x.note), Object.keys(x.space).length > 0 && t('projects.exp.varies', { settings: list(Object.keys(x.space).map((s) => maybe(`projects.set.${s}`, s))) })].filter(Boolean).join(' ')}
+      sub={
+        x &&
+        [
+          plain(x.note),
+          Object.keys(x.space).length > 0 &&
+            t('projects.exp.varies', {
+              settings: list(Object.keys(x.space).map((s) => maybe(`projects.set.${s}`, s))),
+            }),
+        ]
+          .filter(Boolean)
+          .join(' ')
+      }
       back={
         x && (
-          <Button component={Link} to={`/projects/${x.projectId}?tab=experiments`} variant="subtle" size="compact-sm" mih={24} leftSection={<IconArrowLeft size={14} />}>
+          <Button
+            component={Link}
+            to={`/projects/${x.projectId}?tab=experiments`}
+            variant="subtle"
+            size="compact-sm"
+            mih={24}
+            leftSection={<IconArrowLeft size={14} />}
+          >
             {plain(x.project)}
           </Button>
         )
@@ -37,11 +64,22 @@ export function ExperimentPage() {
       actions={
         x && (
           <>
-            <Button variant="default" leftSection={<IconFileExport size={16} />} onClick={() => keep.mutate(undefined)} loading={keep.isPending}>
+            <Button
+              variant="default"
+              leftSection={<IconFileExport size={16} />}
+              onClick={() => keep.mutate(undefined)}
+              loading={keep.isPending}
+            >
               {t('projects.exp.config')}
             </Button>
             {x.mine && ['queued', 'running', 'paused'].includes(x.state) && (
-              <Button variant="default" color="red" leftSection={<IconX size={16} />} onClick={() => cancel.mutate(undefined)} loading={cancel.isPending}>
+              <Button
+                variant="default"
+                color="red"
+                leftSection={<IconX size={16} />}
+                onClick={() => cancel.mutate(undefined)}
+                loading={cancel.isPending}
+              >
                 {t('projects.exp.cancel')}
               </Button>
             )}
@@ -50,7 +88,15 @@ export function ExperimentPage() {
       }
     >
       <View query={experiment}>
-        {(d) => (d.runs.length === 0 ? <Section><Text size="sm">{t('projects.exp.noRuns')}</Text></Section> : <RunTable runs={d.runs} params={Object.keys(d.space)} />)}
+        {(d) =>
+          d.runs.length === 0 ? (
+            <Section>
+              <Text size="sm">{t('projects.exp.noRuns')}</Text>
+            </Section>
+          ) : (
+            <RunTable runs={d.runs} params={Object.keys(d.space)} />
+          )
+        }
       </View>
     </Page>
   )

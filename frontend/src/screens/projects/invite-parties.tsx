@@ -17,14 +17,19 @@ export function InvitePartiesModal({ p, opened, onClose }: { p: Project; opened:
   const invite = useAct(() => api.inviteParties(p.id, picked), {
     stale: [k.projects],
     done: t('projects.invited', { count: picked.length }),
-    then: () => {
+    after: () => {
       setPicked([])
       onClose()
     },
   })
   const inside = p.parties.filter((x) => x.state === 'accepted' || x.state === 'invited').map((x) => x.partyId)
   return (
-    <Modal opened={opened} onClose={onClose} title={t('projects.inviteMore')} closeButtonProps={{ 'aria-label': t('common.close') }}>
+    <Modal
+      opened={opened}
+      onClose={onClose}
+      title={t('projects.inviteMore')}
+      closeButtonProps={{ 'aria-label': t('common.close') }}
+    >
       <View query={peers} rows={2}>
         {(d) => {
           const free = d.items.filter((x) => x.state === 'paired' && x.partyId && !inside.includes(x.partyId))
@@ -39,7 +44,11 @@ export function InvitePartiesModal({ p, opened, onClose }: { p: Project; opened:
                 </Stack>
               </Checkbox.Group>
               <Group justify="flex-end">
-                <Button onClick={() => invite.mutate(undefined)} disabled={picked.length === 0} loading={invite.isPending}>
+                <Button
+                  onClick={() => invite.mutate(undefined)}
+                  disabled={picked.length === 0}
+                  loading={invite.isPending}
+                >
                   {t('projects.sendInvites', { count: picked.length })}
                 </Button>
               </Group>

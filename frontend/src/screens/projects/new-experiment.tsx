@@ -1,4 +1,17 @@
-import { ActionIcon, Box, Button, Group, NumberInput, SegmentedControl, Select, Stack, TagsInput, Text, Textarea, TextInput } from '@mantine/core'
+import {
+  ActionIcon,
+  Box,
+  Button,
+  Group,
+  NumberInput,
+  SegmentedControl,
+  Select,
+  Stack,
+  TagsInput,
+  Text,
+  Textarea,
+  TextInput,
+} from '@mantine/core'
 import { useDebouncedValue } from '@mantine/hooks'
 import { IconArrowLeft, IconPlayerPlay, IconPlus, IconTrash } from '@tabler/icons-react'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
@@ -15,7 +28,18 @@ import { Findings, Stat } from '../../ui/parts'
 import { Failed, View } from '../../ui/states'
 import { ModelBuilder, TrainSettings } from './builder'
 
-export const searchable = ['lr', 'batch', 'epochs', 'steps', 'rounds', 'mu', 'strategy', 'optimizer', 'seed', 'hidden'] as const
+export const searchable = [
+  'lr',
+  'batch',
+  'epochs',
+  'steps',
+  'rounds',
+  'mu',
+  'strategy',
+  'optimizer',
+  'seed',
+  'hidden',
+] as const
 export type Searchable = (typeof searchable)[number]
 export interface Variation {
   key: Searchable
@@ -33,7 +57,8 @@ export function spaceOf(vs: Variation[]): Record<string, Dimension> {
 }
 
 // countOf is how many runs a grid over the variations has.
-export const countOf = (vs: Variation[]) => vs.filter((v) => v.values.length > 0).reduce((n, v) => n * v.values.length, 1)
+export const countOf = (vs: Variation[]) =>
+  vs.filter((v) => v.values.length > 0).reduce((n, v) => n * v.values.length, 1)
 
 // NewExperiment asks for a question, a model and settings, shows what it costs, and
 // queues the runs.
@@ -47,7 +72,14 @@ export function NewExperiment() {
       title={t('projects.newExperiment')}
       sub={project.data && t('projects.exp.sub', { project: plain(project.data.name), target: project.data.target })}
       back={
-        <Button component={Link} to={`/projects/${id}?tab=experiments`} variant="subtle" size="compact-sm" mih={24} leftSection={<IconArrowLeft size={14} />}>
+        <Button
+          component={Link}
+          to={`/projects/${id}?tab=experiments`}
+          variant="subtle"
+          size="compact-sm"
+          mih={24}
+          leftSection={<IconArrowLeft size={14} />}
+        >
           {plain(project.data?.name ?? t('projects.one'))}
         </Button>
       }
@@ -68,15 +100,47 @@ function Form({ p, alignment }: { p: Project; alignment?: Alignment }) {
   const [trials, setTrials] = useState<number>(8)
   const space = spaceOf(vary)
   const many = Object.keys(space).length > 0
-  const body: ExperimentCreate = { projectId: p.id, name: name.trim() || t('projects.exp.untitled'), note, config, space, method: many ? method : 'single', trials: many && method === 'random' ? trials : undefined }
-  const create = useAct(() => api.createExperiment(body), { stale: [['experiments'], ['runs'], k.home], quiet: true, then: (x) => void go(x.runs.length === 1 ? `/runs/${x.runs[0].id}` : `/experiments/${x.id}`) })
+  const body: ExperimentCreate = {
+    projectId: p.id,
+    name: name.trim() || t('projects.exp.untitled'),
+    note,
+    config,
+    space,
+    method: many ? method : 'single',
+    trials: many && method === 'random' ? trials : undefined,
+  }
+  const create = useAct(() => api.createExperiment(body), {
+    stale: [['experiments'], ['runs'], k.home],
+    quiet: true,
+    after: (x) => void go(x.runs.length === 1 ? `/runs/${x.runs[0].id}` : `/experiments/${x.id}`),
+  })
   return (
-    <Box style={{ display: 'grid', gridTemplateColumns: 'repeat(auto-fit, minmax(min(100%, 300px), 1fr))', gap: 16, alignItems: 'start' }}>
+    <Box
+      style={{
+        display: 'grid',
+        gridTemplateColumns: 'repeat(auto-fit, minmax(min(100%, 300px), 1fr))',
+        gap: 16,
+        alignItems: 'start',
+      }}
+    >
       <Stack style={{ gridColumn: 'span 2', minWidth: 0 }}>
         <Section title={t('projects.exp.question')}>
           <Stack gap="sm">
-            <TextInput label={t('projects.exp.name')} placeholder={t('projects.exp.nameExample')} value={name} onChange={(e) => setName(e.currentTarget.value)} maxLength={120} />
-            <Textarea label={t('projects.exp.note')} value={note} onChange={(e) => setNote(e.currentTarget.value)} maxLength={4000} autosize minRows={1} />
+            <TextInput
+              label={t('projects.exp.name')}
+              placeholder={t('projects.exp.nameExample')}
+              value={name}
+              onChange={(e) => setName(e.currentTarget.value)}
+              maxLength={120}
+            />
+            <Textarea
+              label={t('projects.exp.note')}
+              value={note}
+              onChange={(e) => setNote(e.currentTarget.value)}
+              maxLength={4000}
+              autosize
+              minRows={1}
+            />
           </Stack>
         </Section>
         <ModelBuilder config={config} onChange={setConfig} inputs={alignment?.features.length || undefined} />
@@ -85,8 +149,25 @@ function Form({ p, alignment }: { p: Project; alignment?: Alignment }) {
         {many && (
           <Section title={t('projects.exp.method')}>
             <Group align="flex-end">
-              <SegmentedControl aria-label={t('projects.exp.method')} value={method} onChange={(v) => setMethod(v as 'grid' | 'random')} data={[{ value: 'grid', label: t('projects.exp.grid', { count: countOf(vary) }) }, { value: 'random', label: t('projects.exp.random') }]} />
-              {method === 'random' && <NumberInput label={t('projects.exp.trials')} value={trials} min={1} max={10_000} onChange={(v) => setTrials(Number(v) || 1)} w={140} />}
+              <SegmentedControl
+                aria-label={t('projects.exp.method')}
+                value={method}
+                onChange={(v) => setMethod(v as 'grid' | 'random')}
+                data={[
+                  { value: 'grid', label: t('projects.exp.grid', { count: countOf(vary) }) },
+                  { value: 'random', label: t('projects.exp.random') },
+                ]}
+              />
+              {method === 'random' && (
+                <NumberInput
+                  label={t('projects.exp.trials')}
+                  value={trials}
+                  min={1}
+                  max={10_000}
+                  onChange={(v) => setTrials(Number(v) || 1)}
+                  w={140}
+                />
+              )}
             </Group>
           </Section>
         )}
@@ -94,7 +175,13 @@ function Form({ p, alignment }: { p: Project; alignment?: Alignment }) {
       <Stack style={{ position: 'sticky', top: 68 }}>
         <EstimateCard body={body} />
         {create.isError && <Failed error={create.error} />}
-        <Button size="md" leftSection={<IconPlayerPlay size={18} />} onClick={() => create.mutate(undefined)} disabled={!name.trim()} loading={create.isPending}>
+        <Button
+          size="md"
+          leftSection={<IconPlayerPlay size={18} />}
+          onClick={() => create.mutate(undefined)}
+          disabled={!name.trim()}
+          loading={create.isPending}
+        >
           {t('projects.exp.start')}
         </Button>
         {!name.trim() && (
@@ -117,7 +204,13 @@ function Vary({ vary, onChange }: { vary: Variation[]; onChange: (v: Variation[]
       title={t('projects.exp.vary')}
       hint={t('projects.exp.varyHint')}
       actions={
-        <Button size="xs" variant="default" leftSection={<IconPlus size={14} />} onClick={() => onChange([...vary, { key: free[0], values: [] }])} disabled={free.length === 0}>
+        <Button
+          size="xs"
+          variant="default"
+          leftSection={<IconPlus size={14} />}
+          onClick={() => onChange([...vary, { key: free[0], values: [] }])}
+          disabled={free.length === 0}
+        >
           {t('projects.exp.addVary')}
         </Button>
       }
@@ -125,9 +218,31 @@ function Vary({ vary, onChange }: { vary: Variation[]; onChange: (v: Variation[]
       <Stack gap="xs">
         {vary.map((v, i) => (
           <Group key={v.key} wrap="nowrap" align="flex-start">
-            <Select aria-label={t('projects.exp.setting')} w={210} allowDeselect={false} data={[v.key, ...free].map((x) => ({ value: x, label: t(`projects.set.${x}`) }))} value={v.key} onChange={(x) => x && set(i, { key: x as Searchable, values: [] })} />
-            <TagsInput style={{ flex: 1 }} aria-label={t('projects.exp.values', { setting: t(`projects.set.${v.key}`) })} placeholder={t('projects.exp.valuesHint')} data={words[v.key] ?? []} value={v.values} onChange={(values) => set(i, { ...v, values })} acceptValueOnBlur splitChars={[' ', ';']} />
-            <ActionIcon variant="subtle" color="red" size={34} aria-label={t('projects.exp.removeVary', { setting: t(`projects.set.${v.key}`) })} onClick={() => onChange(vary.filter((_, j) => j !== i))}>
+            <Select
+              aria-label={t('projects.exp.setting')}
+              w={210}
+              allowDeselect={false}
+              data={[v.key, ...free].map((x) => ({ value: x, label: t(`projects.set.${x}`) }))}
+              value={v.key}
+              onChange={(x) => x && set(i, { key: x as Searchable, values: [] })}
+            />
+            <TagsInput
+              style={{ flex: 1 }}
+              aria-label={t('projects.exp.values', { setting: t(`projects.set.${v.key}`) })}
+              placeholder={t('projects.exp.valuesHint')}
+              data={words[v.key] ?? []}
+              value={v.values}
+              onChange={(values) => set(i, { ...v, values })}
+              acceptValueOnBlur
+              splitChars={[' ', ';']}
+            />
+            <ActionIcon
+              variant="subtle"
+              color="red"
+              size={34}
+              aria-label={t('projects.exp.removeVary', { setting: t(`projects.set.${v.key}`) })}
+              onClick={() => onChange(vary.filter((_, j) => j !== i))}
+            >
               <IconTrash size={16} />
             </ActionIcon>
           </Group>
@@ -140,7 +255,12 @@ function Vary({ vary, onChange }: { vary: Variation[]; onChange: (v: Variation[]
 function EstimateCard({ body }: { body: ExperimentCreate }) {
   const { t } = useTranslation()
   const [slow] = useDebouncedValue(body, 400)
-  const estimate = useQuery({ queryKey: ['estimate', JSON.stringify({ ...slow, name: '', note: '' })], queryFn: () => api.estimate(slow), placeholderData: keepPreviousData, retry: false })
+  const estimate = useQuery({
+    queryKey: ['estimate', JSON.stringify({ ...slow, name: '', note: '' })],
+    queryFn: () => api.estimate(slow),
+    placeholderData: keepPreviousData,
+    retry: false,
+  })
   return (
     <Section title={t('projects.est.title')} hint={t('projects.est.hint')}>
       <View query={estimate} rows={3}>
@@ -150,9 +270,15 @@ function EstimateCard({ body }: { body: ExperimentCreate }) {
               <Stat name={t('projects.est.runs')} value={int(e.runs)} />
               <Stat name={t('projects.est.parameters')} value={int(e.parameters)} />
               <Stat name={t('projects.est.bytes')} value={bytes(e.bytesPerRound)} />
-              <Stat name={t('projects.est.seconds')} value={e.secondsPerRound === null ? '–' : duration(e.secondsPerRound * 1000)} />
+              <Stat
+                name={t('projects.est.seconds')}
+                value={e.secondsPerRound === null ? '–' : duration(e.secondsPerRound * 1000)}
+              />
               <Stat name={t('projects.est.totalBytes')} value={bytes(e.totalBytes)} />
-              <Stat name={t('projects.est.total')} value={e.totalSeconds === null ? '–' : duration(e.totalSeconds * 1000)} />
+              <Stat
+                name={t('projects.est.total')}
+                value={e.totalSeconds === null ? '–' : duration(e.totalSeconds * 1000)}
+              />
             </Group>
             {e.problems.length > 0 && <Findings items={e.problems} />}
           </Stack>

@@ -23,7 +23,14 @@ export function NewProject() {
       title={t('projects.new.title')}
       sub={t('projects.new.sub')}
       back={
-        <Button component={Link} to="/projects" variant="subtle" size="compact-sm" mih={24} leftSection={<IconArrowLeft size={14} />}>
+        <Button
+          component={Link}
+          to="/projects"
+          variant="subtle"
+          size="compact-sm"
+          mih={24}
+          leftSection={<IconArrowLeft size={14} />}
+        >
           {t('projects.title')}
         </Button>
       }
@@ -75,24 +82,45 @@ function Form({ datasets, peers }: { datasets: Dataset[]; peers: Peer[] }) {
         invite,
         policy: { poolCents: Math.round(Number(pool) * 100) || 0, currency, production, mode: 'open' },
       }),
-    { stale: [k.projects, k.home], quiet: true, then: (p) => void go(`/projects/${p.id}`) },
+    { stale: [k.projects, k.home], quiet: true, after: (p) => void go(`/projects/${p.id}`) },
   )
   const submit = (e: FormEvent) => {
     e.preventDefault()
     create.mutate(undefined)
   }
-  const parties = [...new Map(peers.filter((p) => p.state === 'paired' && p.partyId).map((p) => [p.partyId as string, p])).values()]
+  const parties = [
+    ...new Map(peers.filter((p) => p.state === 'paired' && p.partyId).map((p) => [p.partyId as string, p])).values(),
+  ]
   return (
     <form onSubmit={submit}>
       <Stack maw={760}>
         <Section title={t('projects.new.question')}>
           <Stack gap="sm">
-            <TextInput label={t('projects.new.name')} placeholder={t('projects.new.nameExample')} value={name} onChange={(e) => setName(e.currentTarget.value)} maxLength={120} required withAsterisk={false} />
-            <Textarea label={t('projects.new.purpose')} description={t('projects.new.purposeHint')} value={purpose} onChange={(e) => setPurpose(e.currentTarget.value)} maxLength={2000} autosize minRows={2} />
+            <TextInput
+              label={t('projects.new.name')}
+              placeholder={t('projects.new.nameExample')}
+              value={name}
+              onChange={(e) => setName(e.currentTarget.value)}
+              maxLength={120}
+              required
+              withAsterisk={false}
+            />
+            <Textarea
+              label={t('projects.new.purpose')}
+              description={t('projects.new.purposeHint')}
+              value={purpose}
+              onChange={(e) => setPurpose(e.currentTarget.value)}
+              maxLength={2000}
+              autosize
+              minRows={2}
+            />
             <Select
               label={t('projects.new.dataset')}
               description={t('projects.new.datasetHint')}
-              data={usable.map((d) => ({ value: d.id, label: t('projects.new.datasetLine', { name: d.name, rows: int(d.rows), target: d.target }) }))}
+              data={usable.map((d) => ({
+                value: d.id,
+                label: t('projects.new.datasetLine', { name: d.name, rows: int(d.rows), target: d.target }),
+              }))}
               value={dataset || null}
               onChange={(v) => setDataset(v ?? '')}
               allowDeselect={false}
@@ -114,7 +142,10 @@ function Form({ datasets, peers }: { datasets: Dataset[]; peers: Peer[] }) {
                 {parties.map((p) => (
                   <Group key={p.partyId} justify="space-between">
                     <Checkbox value={p.partyId} label={plain(p.name, 80)} />
-                    <StateBadge state={p.online ? 'on' : 'offline'} word={p.online ? t('common.state.online') : undefined} />
+                    <StateBadge
+                      state={p.online ? 'on' : 'offline'}
+                      word={p.online ? t('common.state.online') : undefined}
+                    />
                   </Group>
                 ))}
               </Stack>
@@ -123,8 +154,23 @@ function Form({ datasets, peers }: { datasets: Dataset[]; peers: Peer[] }) {
         </Section>
         <Section title={t('projects.new.rules')} hint={t('projects.new.rulesHint')}>
           <Group align="flex-start" grow>
-            <NumberInput label={t('projects.new.pool')} description={t('projects.new.poolHint')} value={pool} onChange={setPool} min={0} decimalScale={2} thousandSeparator=" " />
-            <Select label={t('projects.new.currency')} description={t('projects.new.currencyHint')} data={['EUR', 'USD', 'GBP', 'CHF', 'SGD', 'JPY']} value={currency} onChange={(v) => setCurrency(v ?? 'EUR')} allowDeselect={false} />
+            <NumberInput
+              label={t('projects.new.pool')}
+              description={t('projects.new.poolHint')}
+              value={pool}
+              onChange={setPool}
+              min={0}
+              decimalScale={2}
+              thousandSeparator=" "
+            />
+            <Select
+              label={t('projects.new.currency')}
+              description={t('projects.new.currencyHint')}
+              data={['EUR', 'USD', 'GBP', 'CHF', 'SGD', 'JPY']}
+              value={currency}
+              onChange={(v) => setCurrency(v ?? 'EUR')}
+              allowDeselect={false}
+            />
             <Select
               label={t('projects.new.production')}
               description={t('projects.new.productionHint')}

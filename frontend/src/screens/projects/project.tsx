@@ -1,5 +1,5 @@
 import { Badge, Box, Button, Group, Menu, Stack, Stepper, Tabs, Text } from '@mantine/core'
-import { IconArrowLeft, IconChartDots3, IconDots, IconDoorExit, IconPlus, IconUserPlus } from '@tabler/icons-react'
+import { IconArrowLeft, IconChartDots3, IconDoorExit, IconDots, IconPlus, IconUserPlus } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
@@ -34,10 +34,24 @@ export function ProjectPage() {
   return (
     <Page
       title={plain(p?.name ?? t('projects.one'))}
-      badge={p && <><StateBadge state={p.state} />{p.tutorial && <PracticeBadge />}</>}
+      badge={
+        p && (
+          <>
+            <StateBadge state={p.state} />
+            {p.tutorial && <PracticeBadge />}
+          </>
+        )
+      }
       sub={p?.sentence}
       back={
-        <Button component={Link} to="/projects" variant="subtle" size="compact-sm" mih={24} leftSection={<IconArrowLeft size={14} />}>
+        <Button
+          component={Link}
+          to="/projects"
+          variant="subtle"
+          size="compact-sm"
+          mih={24}
+          leftSection={<IconArrowLeft size={14} />}
+        >
           {t('projects.title')}
         </Button>
       }
@@ -92,7 +106,11 @@ function Actions({ p }: { p: Project }) {
   const go = useNavigate()
   const [inviting, setInviting] = useState(false)
   const [leaving, setLeaving] = useState(false)
-  const leave = useAct((reason: string) => api.leaveProject(p.id, reason), { stale: [k.projects, k.home], done: t('projects.leftNow'), then: () => void go('/projects') })
+  const leave = useAct((reason: string) => api.leaveProject(p.id, reason), {
+    stale: [k.projects, k.home],
+    done: t('projects.leftNow'),
+    after: () => void go('/projects'),
+  })
   const member = p.state !== 'invited' && p.state !== 'left' && p.state !== 'archived'
   return (
     <>
@@ -102,7 +120,11 @@ function Actions({ p }: { p: Project }) {
         </Button>
       )}
       {member && (
-        <Button leftSection={<IconPlus size={16} />} disabled={p.state !== 'ready'} onClick={() => void go(`/projects/${p.id}/new-experiment`)}>
+        <Button
+          leftSection={<IconPlus size={16} />}
+          disabled={p.state !== 'ready'}
+          onClick={() => void go(`/projects/${p.id}/new-experiment`)}
+        >
           {t('projects.newExperiment')}
         </Button>
       )}
@@ -121,26 +143,64 @@ function Actions({ p }: { p: Project }) {
         </Menu>
       )}
       <InvitePartiesModal p={p} opened={inviting} onClose={() => setInviting(false)} />
-      <ReasonModal opened={leaving} title={t('projects.leaveTitle', { name: plain(p.name) })} text={t('projects.leaveText')} button={t('projects.leave')} danger onClose={() => setLeaving(false)} onDone={(r) => leave.mutate(r)} />
+      <ReasonModal
+        opened={leaving}
+        title={t('projects.leaveTitle', { name: plain(p.name) })}
+        text={t('projects.leaveText')}
+        button={t('projects.leave')}
+        danger
+        onClose={() => setLeaving(false)}
+        onDone={(r) => leave.mutate(r)}
+      />
     </>
   )
 }
 
-const stepOf: Record<Project['state'], number> = { invited: 1, gathering: 1, aligning: 2, confirm: 2, ready: 3, left: 0, archived: 0 }
+const stepOf: Record<Project['state'], number> = {
+  invited: 1,
+  gathering: 1,
+  aligning: 2,
+  confirm: 2,
+  ready: 3,
+  left: 0,
+  archived: 0,
+}
 
 function Progress({ p, onOpen }: { p: Project; onOpen: (tab: string) => void }) {
   const { t } = useTranslation()
   if (p.state === 'left' || p.state === 'archived') return null
   const accepted = p.parties.filter((x) => x.state === 'accepted').length
   const steps = [
-    { tab: 'overview', label: t('projects.step.invite'), text: t('projects.step.inviteText', { count: p.parties.length }) },
-    { tab: 'consent', label: t('projects.step.consent'), text: t('projects.step.consentText', { accepted, count: p.parties.length }) },
-    { tab: 'alignment', label: t('projects.step.align'), text: p.state === 'ready' ? t('common.state.agreed') : p.state === 'aligning' || p.state === 'confirm' ? t(`common.state.${p.state}`) : '' },
+    {
+      tab: 'overview',
+      label: t('projects.step.invite'),
+      text: t('projects.step.inviteText', { count: p.parties.length }),
+    },
+    {
+      tab: 'consent',
+      label: t('projects.step.consent'),
+      text: t('projects.step.consentText', { accepted, count: p.parties.length }),
+    },
+    {
+      tab: 'alignment',
+      label: t('projects.step.align'),
+      text:
+        p.state === 'ready'
+          ? t('common.state.agreed')
+          : p.state === 'aligning' || p.state === 'confirm'
+            ? t(`common.state.${p.state}`)
+            : '',
+    },
     { tab: 'experiments', label: t('projects.step.train'), text: t('projects.runCount', { count: p.runs }) },
   ]
   return (
     <Box className="card" p="sm" style={{ overflowX: 'auto' }}>
-      <Stepper active={p.runs > 0 && p.state === 'ready' ? 4 : stepOf[p.state]} size="xs" onStepClick={(i) => onOpen(steps[i].tab)} miw={560}>
+      <Stepper
+        active={p.runs > 0 && p.state === 'ready' ? 4 : stepOf[p.state]}
+        size="xs"
+        onStepClick={(i) => onOpen(steps[i].tab)}
+        miw={560}
+      >
         {steps.map((s) => (
           <Stepper.Step key={s.tab} label={s.label} description={s.text} />
         ))}
@@ -152,7 +212,14 @@ function Progress({ p, onOpen }: { p: Project; onOpen: (tab: string) => void }) 
 function Overview({ p }: { p: Project }) {
   const { t } = useTranslation()
   return (
-    <Box style={{ display: 'grid', gridTemplateColumns: 'repeat(auto-fit, minmax(min(100%, 420px), 1fr))', gap: 16, alignItems: 'start' }}>
+    <Box
+      style={{
+        display: 'grid',
+        gridTemplateColumns: 'repeat(auto-fit, minmax(min(100%, 420px), 1fr))',
+        gap: 16,
+        alignItems: 'start',
+      }}
+    >
       <Section title={t('common.parties')}>
         <Stack gap="xs">
           {p.parties.map((x) => (
@@ -164,10 +231,21 @@ function Overview({ p }: { p: Project }) {
                   {x.me && ` (${t('common.me')})`}
                 </Text>
                 <Text size="xs" c="dimmed" truncate>
-                  {[x.partyId === p.adminId && t('projects.admin'), plain(x.dataset), x.rowBand && t('projects.rowsBand', { band: x.rowBand })].filter(Boolean).join(' · ')}
+                  {[
+                    x.partyId === p.adminId && t('projects.admin'),
+                    plain(x.dataset),
+                    x.rowBand && t('projects.rowsBand', { band: x.rowBand }),
+                  ]
+                    .filter(Boolean)
+                    .join(' · ')}
                 </Text>
               </Box>
-              {!x.me && <StateBadge state={x.online ? 'on' : 'offline'} word={x.online ? t('common.state.online') : undefined} />}
+              {!x.me && (
+                <StateBadge
+                  state={x.online ? 'on' : 'offline'}
+                  word={x.online ? t('common.state.online') : undefined}
+                />
+              )}
               <StateBadge state={x.state} />
             </Group>
           ))}
@@ -185,7 +263,12 @@ function Overview({ p }: { p: Project }) {
               [t('data.target'), p.target],
               [t('data.task'), maybe(`common.task.${p.task}`, p.task)],
               [t('projects.adminHead'), plain(p.admin)],
-              [t('projects.policy.pool'), p.policy.poolCents > 0 ? t('projects.policy.perRun', { money: money(p.policy.poolCents, p.policy.currency) }) : t('common.none')],
+              [
+                t('projects.policy.pool'),
+                p.policy.poolCents > 0
+                  ? t('projects.policy.perRun', { money: money(p.policy.poolCents, p.policy.currency) })
+                  : t('common.none'),
+              ],
               [t('projects.policy.production'), maybe(`projects.vote.${p.policy.production}`, p.policy.production)],
               [t('projects.policy.mode'), t('projects.policy.open')],
               [t('projects.policy.floor'), t('projects.policy.floorText', { count: p.policy.floor })],
@@ -228,8 +311,18 @@ function Experiments({ p }: { p: Project }) {
             rowKey={(x) => x.id}
             initialSort={{ key: 'at', down: true }}
             cols={[
-              { key: 'name', head: t('projects.name'), sort: (x) => x.name, cell: (x) => <RowLink to={`/experiments/${x.id}`}>{plain(x.name)}</RowLink> },
-              { key: 'state', head: t('data.state'), sort: (x) => x.state, cell: (x) => <StateBadge state={x.state} /> },
+              {
+                key: 'name',
+                head: t('projects.name'),
+                sort: (x) => x.name,
+                cell: (x) => <RowLink to={`/experiments/${x.id}`}>{plain(x.name)}</RowLink>,
+              },
+              {
+                key: 'state',
+                head: t('data.state'),
+                sort: (x) => x.state,
+                cell: (x) => <StateBadge state={x.state} />,
+              },
               { key: 'runs', head: t('runs.title'), num: true, sort: (x) => x.runs.length, cell: (x) => x.runs.length },
               { key: 'best', head: t('projects.best'), cell: (x) => best(x.runs) },
               { key: 'at', head: t('projects.created'), sort: (x) => x.createdAt, cell: (x) => ago(x.createdAt) },
@@ -242,7 +335,8 @@ function Experiments({ p }: { p: Project }) {
 }
 
 function best(runs: { metrics: Record<string, number | null> }[]): string {
-  const key = (r: { metrics: Record<string, number | null> }) => r.metrics.auc ?? r.metrics.accuracy ?? r.metrics.r2 ?? Number.NEGATIVE_INFINITY
+  const key = (r: { metrics: Record<string, number | null> }) =>
+    r.metrics.auc ?? r.metrics.accuracy ?? r.metrics.r2 ?? Number.NEGATIVE_INFINITY
   const top = [...runs].sort((a, b) => key(b) - key(a))[0]
   return top ? headline(top.metrics) : ''
 }

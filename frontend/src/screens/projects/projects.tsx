@@ -42,9 +42,11 @@ export function Projects() {
       >
         {(d) => (
           <SimpleGrid cols={{ base: 1, md: 2, xl: 3 }}>
-            {[...d].sort((a, b) => rank(a) - rank(b) || b.createdAt.localeCompare(a.createdAt)).map((p) => (
-              <ProjectCard key={p.id} p={p} />
-            ))}
+            {[...d]
+              .sort((a, b) => rank(a) - rank(b) || b.createdAt.localeCompare(a.createdAt))
+              .map((p) => (
+                <ProjectCard key={p.id} p={p} />
+              ))}
           </SimpleGrid>
         )}
       </View>
@@ -52,7 +54,8 @@ export function Projects() {
   )
 }
 
-const rank = (p: Project) => (p.state === 'invited' || p.state === 'confirm' ? 0 : p.state === 'left' || p.state === 'archived' ? 2 : 1)
+const rank = (p: Project) =>
+  p.state === 'invited' || p.state === 'confirm' ? 0 : p.state === 'left' || p.state === 'archived' ? 2 : 1
 
 function ProjectCard({ p }: { p: Project }) {
   const { t } = useTranslation()
@@ -75,7 +78,13 @@ function ProjectCard({ p }: { p: Project }) {
         {plain(p.purpose)}
       </Text>
       <Text size="xs" c="dimmed">
-        {[others.length > 0 ? t('projects.with', { names: list(others.map((x) => plain(x.name, 60))) }) : t('projects.alone'), t('projects.predicts', { target: p.target }), t('projects.runCount', { count: p.runs })].join(' · ')}
+        {[
+          others.length > 0
+            ? t('projects.with', { names: list(others.map((x) => plain(x.name, 60))) })
+            : t('projects.alone'),
+          t('projects.predicts', { target: p.target }),
+          t('projects.runCount', { count: p.runs }),
+        ].join(' · ')}
       </Text>
     </Stack>
   )

@@ -28,7 +28,17 @@ export function Rewards() {
     <Page
       title={t('rewards.title')}
       sub={t('rewards.sub')}
-      actions={<Select aria-label={t('rewards.project')} placeholder={t('rewards.allProjects')} data={(projects.data ?? []).map((p) => ({ value: p.id, label: plain(p.name, 60) }))} value={project || null} onChange={(v) => setProject(v ?? '')} clearable w={240} />}
+      actions={
+        <Select
+          aria-label={t('rewards.project')}
+          placeholder={t('rewards.allProjects')}
+          data={(projects.data ?? []).map((p) => ({ value: p.id, label: plain(p.name, 60) }))}
+          value={project || null}
+          onChange={(v) => setProject(v ?? '')}
+          clearable
+          w={240}
+        />
+      }
     >
       <View
         query={rewards}
@@ -75,12 +85,34 @@ function Body({ d, project }: { d: RewardsView; project: string }) {
           initialSort={{ key: 'share', down: true }}
           tone={(r) => (r.me ? 'var(--soft)' : undefined)}
           cols={[
-            { key: 'party', head: t('common.party'), sort: (r) => r.party, cell: (r) => `${plain(r.party, 60)}${r.me ? ` (${t('common.me')})` : ''}` },
-            { key: 'project', head: t('rewards.project'), sort: (r) => r.project, cell: (r) => <RowLink to={`/projects/${r.projectId}`}>{plain(r.project, 60)}</RowLink> },
+            {
+              key: 'party',
+              head: t('common.party'),
+              sort: (r) => r.party,
+              cell: (r) => `${plain(r.party, 60)}${r.me ? ` (${t('common.me')})` : ''}`,
+            },
+            {
+              key: 'project',
+              head: t('rewards.project'),
+              sort: (r) => r.project,
+              cell: (r) => <RowLink to={`/projects/${r.projectId}`}>{plain(r.project, 60)}</RowLink>,
+            },
             { key: 'runs', head: t('runs.title'), num: true, sort: (r) => r.runs, cell: (r) => r.runs },
             { key: 'share', head: t('runs.con.share'), num: true, sort: (r) => r.share, cell: (r) => percent(r.share) },
-            { key: 'cents', head: t('rewards.granted'), num: true, sort: (r) => r.cents, cell: (r) => money(r.cents, r.currency) },
-            { key: 'receipts', head: t('rewards.receipted'), num: true, sort: (r) => r.receiptCents, cell: (r) => money(r.receiptCents, r.currency) },
+            {
+              key: 'cents',
+              head: t('rewards.granted'),
+              num: true,
+              sort: (r) => r.cents,
+              cell: (r) => money(r.cents, r.currency),
+            },
+            {
+              key: 'receipts',
+              head: t('rewards.receipted'),
+              num: true,
+              sort: (r) => r.receiptCents,
+              cell: (r) => money(r.receiptCents, r.currency),
+            },
           ]}
         />
       </Section>
@@ -111,7 +143,12 @@ function Timeline({ runs }: { runs: Contribution[] }) {
         label={t('rewards.timelineLabel')}
         xLabel={t('rewards.runNumber')}
         format={(y) => percent(y, 0)}
-        curves={names.map((n, i) => ({ name: plain(n, 40), xs: old.map((_, j) => j + 1), ys: old.map((c) => c.parties.find((p) => p.party === n)?.share ?? null), colour: i }))}
+        curves={names.map((n, i) => ({
+          name: plain(n, 40),
+          xs: old.map((_, j) => j + 1),
+          ys: old.map((c) => c.parties.find((p) => p.party === n)?.share ?? null),
+          colour: i,
+        }))}
       />
     </Section>
   )
@@ -124,7 +161,13 @@ function Receipt({ c }: { c: Contribution }) {
   const sign = useAct(() => api.receipt(c.runId), { stale: [['rewards']], done: t('rewards.receiptDone') })
   if (!mine || mine.cents <= 0) return null
   return (
-    <Button size="xs" variant="default" leftSection={<IconReceipt size={14} />} onClick={() => sign.mutate(undefined)} loading={sign.isPending}>
+    <Button
+      size="xs"
+      variant="default"
+      leftSection={<IconReceipt size={14} />}
+      onClick={() => sign.mutate(undefined)}
+      loading={sign.isPending}
+    >
       {t('rewards.receipt')}
     </Button>
   )
@@ -134,24 +177,46 @@ function Ledger({ d, project, nameOf }: { d: RewardsView; project: string; nameO
   const { t } = useTranslation()
   const [checks, setChecks] = useState<Check[]>()
   const projectIds = [...new Set(d.totals.map((x) => x.projectId))]
-  const verify = useAct(async () => (await Promise.all((project ? [project] : projectIds).map((p) => api.verifyLedger(p)))).flat(), { then: setChecks })
-  const keep = useAct(() => saveFile('synergos-ledger.jsonl', exportPath.ledger(project || projectIds[0])), { done: t('rewards.exported') })
+  const verify = useAct(
+    async () => (await Promise.all((project ? [project] : projectIds).map((p) => api.verifyLedger(p)))).flat(),
+    { after: setChecks },
+  )
+  const keep = useAct(() => saveFile('synergos-ledger.jsonl', exportPath.ledger(project || projectIds[0])), {
+    done: t('rewards.exported'),
+  })
   return (
     <Section
       flush
       title={
         <Group gap="xs" component="span" style={{ display: 'inline-flex' }}>
           {t('rewards.ledger')}
-          <StateBadge state={d.chain.ok ? 'pass' : 'fail'} word={d.chain.ok ? t('rewards.chainOk') : t('rewards.chainBroken')} />
+          <StateBadge
+            state={d.chain.ok ? 'pass' : 'fail'}
+            word={d.chain.ok ? t('rewards.chainOk') : t('rewards.chainBroken')}
+          />
         </Group>
       }
       hint={d.chain.text || t('rewards.ledgerHint')}
       actions={
         <>
-          <Button size="xs" variant="default" leftSection={<IconShieldCheck size={15} />} onClick={() => verify.mutate(undefined)} loading={verify.isPending} disabled={projectIds.length === 0 && !project}>
+          <Button
+            size="xs"
+            variant="default"
+            leftSection={<IconShieldCheck size={15} />}
+            onClick={() => verify.mutate(undefined)}
+            loading={verify.isPending}
+            disabled={projectIds.length === 0 && !project}
+          >
             {t('rewards.verify')}
           </Button>
-          <Button size="xs" variant="default" leftSection={<IconDownload size={15} />} onClick={() => keep.mutate(undefined)} loading={keep.isPending} disabled={projectIds.length === 0 && !project}>
+          <Button
+            size="xs"
+            variant="default"
+            leftSection={<IconDownload size={15} />}
+            onClick={() => keep.mutate(undefined)}
+            loading={keep.isPending}
+            disabled={projectIds.length === 0 && !project}
+          >
             {t('rewards.export')}
           </Button>
         </>
@@ -171,9 +236,22 @@ function Ledger({ d, project, nameOf }: { d: RewardsView; project: string; nameO
           { key: 'at', head: t('rewards.at'), cell: (e) => `${day(e.at)} ${clock(e.at)}` },
           { key: 'kind', head: t('rewards.kind'), cell: (e) => t(`rewards.kinds.${e.kind}`) },
           { key: 'text', head: t('rewards.what'), cell: (e) => plain(e.text, 300) },
-          { key: 'run', head: t('runs.run'), cell: (e) => (e.runId ? <RowLink to={`/runs/${e.runId}`}>{nameOf(e.runId)}</RowLink> : '') },
+          {
+            key: 'run',
+            head: t('runs.run'),
+            cell: (e) => (e.runId ? <RowLink to={`/runs/${e.runId}`}>{nameOf(e.runId)}</RowLink> : ''),
+          },
           { key: 'by', head: t('rewards.signedBy'), cell: (e) => plain(e.by, 40) },
-          { key: 'ok', head: t('rewards.signature'), cell: (e) => <StateBadge state={e.verified ? 'pass' : 'fail'} word={e.verified ? t('rewards.good') : t('rewards.bad')} /> },
+          {
+            key: 'ok',
+            head: t('rewards.signature'),
+            cell: (e) => (
+              <StateBadge
+                state={e.verified ? 'pass' : 'fail'}
+                word={e.verified ? t('rewards.good') : t('rewards.bad')}
+              />
+            ),
+          },
           { key: 'hash', head: t('models.hash'), cell: (e) => <span className="mono">{shorten(e.hash, 10)}</span> },
         ]}
       />
@@ -185,4 +263,3 @@ function Ledger({ d, project, nameOf }: { d: RewardsView; project: string; nameO
     </Section>
   )
 }
-

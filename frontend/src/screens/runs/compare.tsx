@@ -14,6 +14,7 @@ import { Page, Section } from '../../ui/page'
 import { RowLink } from '../../ui/parts'
 import { Empty, View } from '../../ui/states'
 import { seriesKey } from './live-tab'
+import { settingWord } from './run-table'
 
 // Compare sets runs side by side: only what differs, figures, curves on top of each other.
 export function Compare() {
@@ -22,7 +23,14 @@ export function Compare() {
   const ids = (query.get('runs') ?? '').split(',').filter(Boolean)
   const comparison = useQuery({ queryKey: k.comparison(ids), queryFn: () => api.compare(ids), enabled: ids.length > 0 })
   const back = (
-    <Button component={Link} to="/runs" variant="subtle" size="compact-sm" mih={24} leftSection={<IconArrowLeft size={14} />}>
+    <Button
+      component={Link}
+      to="/runs"
+      variant="subtle"
+      size="compact-sm"
+      mih={24}
+      leftSection={<IconArrowLeft size={14} />}
+    >
       {t('runs.title')}
     </Button>
   )
@@ -68,8 +76,13 @@ function Body({ c }: { c: Comparison }) {
   }
   return (
     <Stack>
-      <Section flush title={t('runs.cmp.differs')} actions={<Switch label={t('runs.cmp.showSame')} checked={same} onChange={(e) => setSame(e.currentTarget.checked)} />}>
-        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard */}
+      <Section
+        flush
+        title={t('runs.cmp.differs')}
+        actions={
+          <Switch label={t('runs.cmp.showSame')} checked={same} onChange={(e) => setSame(e.currentTarget.checked)} />
+        }
+      >
         <div className="table-wrap" tabIndex={0} role="region" aria-label={t('runs.cmp.title')}>
           <Table>
             <Table.Thead>
@@ -85,7 +98,7 @@ function Body({ c }: { c: Comparison }) {
             <Table.Tbody>
               {[...c.differs, ...(same ? c.same : [])].map((row) => (
                 <Table.Tr key={row.key}>
-                  <Table.Td>{maybe(`projects.set.${row.key}`, row.key)}</Table.Td>
+                  <Table.Td>{settingWord(row.key)}</Table.Td>
                   {row.values.map((v, i) => (
                     <Table.Td key={c.runs[i]?.id ?? i} className="num">
                       {v}
@@ -122,13 +135,32 @@ function Body({ c }: { c: Comparison }) {
         )}
       </Section>
       {f && (
-        <Section title={t('runs.curves')} actions={names.length > 1 && <SegmentedControl size="xs" aria-label={t('runs.figure')} value={f} onChange={setFigure} data={names.slice(0, 6).map((n) => ({ value: n, label: maybe(`common.metric.${seriesKey(n)}`, seriesKey(n)) }))} />}>
+        <Section
+          title={t('runs.curves')}
+          actions={
+            names.length > 1 && (
+              <SegmentedControl
+                size="xs"
+                aria-label={t('runs.figure')}
+                value={f}
+                onChange={setFigure}
+                data={names
+                  .slice(0, 6)
+                  .map((n) => ({ value: n, label: maybe(`common.metric.${seriesKey(n)}`, seriesKey(n)) }))}
+              />
+            )
+          }
+        >
           <LineChart
             label={maybe(`common.metric.${seriesKey(f)}`, seriesKey(f))}
             xLabel={t('common.round')}
             height={280}
             format={(y) => metric(seriesKey(f), y)}
-            curves={c.series.flatMap((s, i) => s.series.filter((x) => x.name === f && !x.party).map((x) => ({ name: nameOf(s.runId), xs: x.rounds, ys: x.values, colour: i })))}
+            curves={c.series.flatMap((s, i) =>
+              s.series
+                .filter((x) => x.name === f && !x.party)
+                .map((x) => ({ name: nameOf(s.runId), xs: x.rounds, ys: x.values, colour: i })),
+            )}
           />
         </Section>
       )}

@@ -20,15 +20,23 @@ function icon(kind: string) {
 export function HistoryTab({ d }: { d: RunDetail }) {
   const { t } = useTranslation()
   return (
-    <Box style={{ display: 'grid', gridTemplateColumns: 'repeat(auto-fit, minmax(min(100%, 420px), 1fr))', gap: 16, alignItems: 'start' }}>
+    <Box className="history">
       <Section title={t('runs.steps')} hint={t('runs.stepsHint')}>
         {d.steps.length === 0 ? (
           <Text size="sm" c="dimmed">
             {t('runs.noSteps')}
           </Text>
         ) : (
-          // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
-          <Stack gap={6} component="ol" p={0} m={0} mah={520} style={{ listStyle: 'none', overflow: 'auto' }} tabIndex={0} aria-label={t('runs.steps')}>
+          <Stack
+            gap={6}
+            component="ol"
+            p={0}
+            m={0}
+            mah={520}
+            style={{ listStyle: 'none', overflow: 'auto' }}
+            tabIndex={0}
+            aria-label={t('runs.steps')}
+          >
             {[...d.steps].reverse().map((s, i) => {
               const [pic, color] = icon(s.kind)
               return (
@@ -36,7 +44,7 @@ export function HistoryTab({ d }: { d: RunDetail }) {
                   <ThemeIcon size={22} radius="xl" variant="light" color={color} aria-hidden>
                     {pic}
                   </ThemeIcon>
-                  <Text size="xs" c="dimmed" className="num" pt={2} w={72}>
+                  <Text size="xs" c="dimmed" className="num" pt={2} w={76} style={{ whiteSpace: 'nowrap' }}>
                     {clock(s.at)}
                   </Text>
                   <Text size="sm" style={{ flex: 1 }}>
@@ -57,11 +65,43 @@ export function HistoryTab({ d }: { d: RunDetail }) {
           cols={[
             { key: 'n', head: t('common.round'), num: true, sort: (r) => r.n, cell: (r) => r.n },
             { key: 'loss', head: t('runs.loss'), num: true, sort: (r) => r.loss, cell: (r) => fixed(r.loss, 4) },
-            { key: 'time', head: t('runs.took'), num: true, sort: (r) => r.durationMs, cell: (r) => duration(r.durationMs) },
-            { key: 'lead', head: t('runs.coordinator'), cell: (r) => plain(r.coordinator, 40) },
-            { key: 'in', head: t('runs.wereIn'), cell: (r) => <Text size="sm">{r.parties.length}{r.absent.length > 0 && <Text span size="xs" c="var(--warn)"> {t('runs.without', { names: list(r.absent) })}</Text>}</Text> },
+            {
+              key: 'time',
+              head: t('runs.took'),
+              num: true,
+              sort: (r) => r.durationMs,
+              cell: (r) => duration(r.durationMs),
+            },
+            {
+              key: 'lead',
+              head: t('runs.coordinator'),
+              cell: (r) => (
+                <Text size="sm" truncate maw={180} title={plain(r.coordinator)}>
+                  {plain(r.coordinator, 60)}
+                </Text>
+              ),
+            },
+            {
+              key: 'in',
+              head: t('runs.wereIn'),
+              cell: (r) => (
+                <Text size="sm">
+                  {r.parties.length}
+                  {r.absent.length > 0 && (
+                    <Text span size="xs" c="var(--warn)">
+                      {' '}
+                      {t('runs.without', { names: list(r.absent) })}
+                    </Text>
+                  )}
+                </Text>
+              ),
+            },
             { key: 'result', head: t('runs.result'), cell: (r) => maybe(`runs.closed.${r.result}`, r.result) },
-            { key: 'digest', head: t('runs.checkpoint'), cell: (r) => <span className="mono">{shorten(r.digest, 10)}</span> },
+            {
+              key: 'digest',
+              head: t('runs.checkpoint'),
+              cell: (r) => <span className="mono">{shorten(r.digest, 10)}</span>,
+            },
           ]}
         />
       </Section>

@@ -2,7 +2,7 @@ import { Box, Group, Progress, SegmentedControl, SimpleGrid, Stack, Text } from 
 import { useMemo, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { RunDetail, RunParty, Series } from '../../api/types'
-import { bytes, duration, int, metric, plain } from '../../format/format'
+import { bytes, duration, int, metric, plain, sentence } from '../../format/format'
 import { maybe } from '../../i18n'
 import { StateBadge } from '../../ui/badge'
 import { type Curve, LineChart } from '../../ui/chart'
@@ -19,7 +19,13 @@ export function curvesOf(series: Series[], name: string, pooled: string): Curve[
   return series
     .filter((s) => s.name === name)
     .sort((a, b) => (a.party ? 1 : 0) - (b.party ? 1 : 0))
-    .map((s, i) => ({ name: s.party ? plain(s.party, 40) : pooled, xs: s.rounds, ys: s.values, colour: i === 0 && !s.party ? 7 : i - 1 < 0 ? 0 : i - 1, dash: false }))
+    .map((s, i) => ({
+      name: s.party ? plain(s.party, 40) : pooled,
+      xs: s.rounds,
+      ys: s.values,
+      colour: i === 0 && !s.party ? 7 : Math.max(i - 1, 0),
+      dash: false,
+    }))
 }
 
 // LiveTab is the round theatre: star, lanes, curves, each with its table.
@@ -29,7 +35,13 @@ export function LiveTab({ d }: { d: RunDetail }) {
   return (
     <Stack>
       {missing.length > 0 && d.run.state === 'running' && (
-        <Note tone="warn">{t('runs.missing', { names: missing.map((p) => t('runs.lastHeard', { name: plain(p.name, 60), time: duration(p.lastHeardMs) })).join(', ') })}</Note>
+        <Note tone="warn">
+          {t('runs.missing', {
+            names: missing
+              .map((p) => t('runs.lastHeard', { name: plain(p.name, 60), time: duration(p.lastHeardMs) }))
+              .join(', '),
+          })}
+        </Note>
       )}
       <Theatre d={d} />
       <Curves d={d} />
@@ -40,11 +52,19 @@ export function LiveTab({ d }: { d: RunDetail }) {
 function Theatre({ d }: { d: RunDetail }) {
   const { t } = useTranslation()
   const [face, setFace] = useState('star')
-  const leader = d.parties.find((p) => p.role === 'coordinator')
+  const leader =
+    d.parties.find((p) => p.role === 'coordinator') ?? d.parties.find((p) => p.partyId === d.run.coordinatorId)
+  const ended = d.run.endedAt !== undefined
   return (
     <Section
-      title={t('runs.grid')}
-      hint={leader ? t('runs.leads', { name: plain(leader.name), why: d.run.why }) : t('runs.noLeader')}
+      title={t(ended ? 'runs.gridEnded' : 'runs.grid')}
+      hint={
+        leader
+          ? t(ended ? 'runs.led' : 'runs.leads', { name: plain(leader.name), why: sentence(d.run.why) })
+          : ended
+            ? undefined
+            : t('runs.noLeader')
+      }
       actions={
         <SegmentedControl
           size="xs"
@@ -65,12 +85,30 @@ function Theatre({ d }: { d: RunDetail }) {
       ) : face === 'table' ? (
         <PartyTable parties={d.parties} />
       ) : (
-        <Box style={{ display: 'grid', gridTemplateColumns: 'repeat(auto-fit, minmax(min(100%, 340px), 1fr))', gap: 20, alignItems: 'center' }}>
+        <Box
+          style={{
+            display: 'grid',
+            gridTemplateColumns: 'repeat(auto-fit, minmax(min(100%, 340px), 1fr))',
+            gap: 20,
+            alignItems: 'center',
+          }}
+        >
           <Star
-            centre={{ id: leader?.partyId ?? '', name: plain(leader?.name ?? t('shell.electing')), note: leader ? t('runs.coordinator') : undefined }}
+            centre={{
+              id: leader?.partyId ?? '',
+              name: plain(leader?.name ?? t('shell.electing')),
+              note: leader ? t('runs.coordinator') : undefined,
+            }}
             nodes={d.parties
               .filter((p) => p !== leader)
-              .map((p) => ({ id: p.partyId, name: plain(p.name), live: p.state !== 'offline' && p.state !== 'absent', state: p.state, note: maybe(`common.state.${p.state}`, p.state), flow: p.state === 'upload' ? 'in' : p.state === 'download' ? 'out' : null }))}
+              .map((p) => ({
+                id: p.partyId,
+                name: plain(p.name),
+                live: p.state !== 'offline' && p.state !== 'absent',
+                state: p.state,
+                note: maybe(`common.state.${p.state}`, p.state),
+                flow: p.state === 'upload' ? 'in' : p.state === 'download' ? 'out' : null,
+              }))}
             label={t('runs.starLabel')}
           />
           <Lanes parties={d.parties} />
@@ -80,7 +118,17 @@ function Theatre({ d }: { d: RunDetail }) {
   )
 }
 
-const laneColour: Record<string, string> = { train: 'indigo.7', upload: 'teal.7', download: 'cyan.7', score: 'grape.7', done: 'green.7', late: 'orange.8', absent: 'red.7', offline: 'gray.6', idle: 'gray.6' }
+const laneColour: Record<string, string> = {
+  train: 'indigo.7',
+  upload: 'teal.7',
+  download: 'cyan.7',
+  score: 'grape.7',
+  done: 'green.7',
+  late: 'orange.8',
+  absent: 'red.7',
+  offline: 'gray.6',
+  idle: 'gray.6',
+}
 
 // Lanes show what each party does in this round.
 export function Lanes({ parties }: { parties: RunParty[] }) {
@@ -98,12 +146,23 @@ export function Lanes({ parties }: { parties: RunParty[] }) {
               </Text>
               <Group gap={6} wrap="nowrap">
                 <Text size="xs" c="dimmed">
-                  {p.state === 'offline' || p.state === 'absent' ? t('runs.heard', { time: duration(p.lastHeardMs) }) : t('runs.traffic', { inn: bytes(p.bytesIn), out: bytes(p.bytesOut) })}
+                  {p.state === 'offline' || p.state === 'absent'
+                    ? t('runs.heard', { time: duration(p.lastHeardMs) })
+                    : t('runs.traffic', { inn: bytes(p.bytesIn), out: bytes(p.bytesOut) })}
                 </Text>
                 <StateBadge state={p.state} />
               </Group>
             </Group>
-            <Progress value={share} size="md" color={laneColour[p.state] ?? 'indigo.7'} aria-label={t('runs.laneLabel', { name: plain(p.name, 60), state: maybe(`common.state.${p.state}`, p.state) })} classNames={{ section: 'lane-bar' }} />
+            <Progress
+              value={share}
+              size="md"
+              color={laneColour[p.state] ?? 'indigo.7'}
+              aria-label={t('runs.laneLabel', {
+                name: plain(p.name, 60),
+                state: maybe(`common.state.${p.state}`, p.state),
+              })}
+              classNames={{ section: 'lane-bar' }}
+            />
           </Box>
         )
       })}
@@ -119,14 +178,29 @@ function PartyTable({ parties }: { parties: RunParty[] }) {
       rows={parties}
       rowKey={(p) => p.partyId}
       cols={[
-        { key: 'name', head: t('common.party'), sort: (p) => p.name, cell: (p) => `${plain(p.name, 60)}${p.me ? ` (${t('common.me')})` : ''}` },
-        { key: 'role', head: t('peers.roleHead'), cell: (p) => (p.role === 'coordinator' ? t('runs.coordinator') : t('runs.participant')) },
+        {
+          key: 'name',
+          head: t('common.party'),
+          sort: (p) => p.name,
+          cell: (p) => `${plain(p.name, 60)}${p.me ? ` (${t('common.me')})` : ''}`,
+        },
+        {
+          key: 'role',
+          head: t('peers.roleHead'),
+          cell: (p) => (p.role === 'coordinator' ? t('runs.coordinator') : t('runs.participant')),
+        },
         { key: 'state', head: t('data.state'), sort: (p) => p.state, cell: (p) => <StateBadge state={p.state} /> },
         { key: 'rounds', head: t('common.rounds'), num: true, sort: (p) => p.rounds, cell: (p) => int(p.rounds) },
         { key: 'examples', head: t('runs.examples'), num: true, sort: (p) => p.examples, cell: (p) => int(p.examples) },
         { key: 'in', head: t('peers.in'), num: true, sort: (p) => p.bytesIn, cell: (p) => bytes(p.bytesIn) },
         { key: 'out', head: t('peers.out'), num: true, sort: (p) => p.bytesOut, cell: (p) => bytes(p.bytesOut) },
-        { key: 'heard', head: t('runs.lastHeardHead'), num: true, sort: (p) => p.lastHeardMs, cell: (p) => duration(p.lastHeardMs) },
+        {
+          key: 'heard',
+          head: t('runs.lastHeardHead'),
+          num: true,
+          sort: (p) => p.lastHeardMs,
+          cell: (p) => duration(p.lastHeardMs),
+        },
       ]}
     />
   )
@@ -138,7 +212,10 @@ function Curves({ d }: { d: RunDetail }) {
   const first = names.find((n) => seriesKey(n) === 'loss') ?? names.find((n) => seriesKey(n) === 'logLoss') ?? names[0]
   const rest = names.filter((n) => n !== first)
   const [second, setSecond] = useState<string>()
-  const right = second && rest.includes(second) ? second : (rest.find((n) => seriesKey(n) === 'accuracy') ?? rest.find((n) => seriesKey(n) === 'r2') ?? rest[0])
+  const right =
+    second && rest.includes(second)
+      ? second
+      : (rest.find((n) => seriesKey(n) === 'accuracy') ?? rest.find((n) => seriesKey(n) === 'r2') ?? rest[0])
   if (names.length === 0)
     return (
       <Section title={t('runs.curves')}>
@@ -152,16 +229,32 @@ function Curves({ d }: { d: RunDetail }) {
     <Section
       title={t('runs.curves')}
       hint={t('runs.curvesHint')}
-      actions={rest.length > 1 && right && <SegmentedControl size="xs" aria-label={t('runs.figure')} value={right} onChange={setSecond} data={rest.slice(0, 6).map((n) => ({ value: n, label: word(n) }))} />}
+      actions={
+        rest.length > 1 &&
+        right && (
+          <SegmentedControl
+            size="xs"
+            aria-label={t('runs.figure')}
+            value={right}
+            onChange={setSecond}
+            data={rest.slice(0, 6).map((n) => ({ value: n, label: word(n) }))}
+          />
+        )
+      }
     >
       <SimpleGrid cols={{ base: 1, md: right ? 2 : 1 }}>
         {[first, right]
           .filter((n): n is string => !!n)
           .map((n) => (
-            <LineChart key={n} label={word(n)} xLabel={t('common.round')} curves={curvesOf(d.series, n, t('runs.pooled'))} format={(y) => metric(seriesKey(n), y)} />
+            <LineChart
+              key={n}
+              label={word(n)}
+              xLabel={t('common.round')}
+              curves={curvesOf(d.series, n, t('runs.pooled'))}
+              format={(y) => metric(seriesKey(n), y)}
+            />
           ))}
       </SimpleGrid>
     </Section>
   )
 }
-

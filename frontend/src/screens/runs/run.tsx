@@ -1,5 +1,13 @@
 import { Button, Group, Menu, Modal, Progress, Stack, Tabs, Text, TextInput } from '@mantine/core'
-import { IconArrowLeft, IconArrowsExchange, IconBox, IconDots, IconPlayerPause, IconPlayerPlay, IconPlayerStop } from '@tabler/icons-react'
+import {
+  IconArrowLeft,
+  IconArrowsExchange,
+  IconBox,
+  IconDots,
+  IconPlayerPause,
+  IconPlayerPlay,
+  IconPlayerStop,
+} from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
@@ -26,17 +34,35 @@ export function RunPage() {
   const { t } = useTranslation()
   const { id = '' } = useParams()
   const [query, setQuery] = useSearchParams()
-  const run = useQuery({ queryKey: k.run(id), queryFn: () => api.run(id), refetchInterval: (q) => (q.state.data && going(q.state.data.run.state) ? 5000 : false) })
+  const run = useQuery({
+    queryKey: k.run(id),
+    queryFn: () => api.run(id),
+    refetchInterval: (q) => (q.state.data && going(q.state.data.run.state) ? 5000 : false),
+  })
   const r = run.data?.run
   const tab = query.get('tab') ?? (r?.state === 'finished' ? 'results' : 'live')
   return (
     <Page
       title={r ? t('runs.name', { experiment: plain(r.experiment), number: r.number }) : t('runs.run')}
-      badge={r && <><StateBadge state={r.state} />{r.tutorial && <PracticeBadge />}</>}
+      badge={
+        r && (
+          <>
+            <StateBadge state={r.state} />
+            {r.tutorial && <PracticeBadge />}
+          </>
+        )
+      }
       sub={r?.sentence}
       back={
         r && (
-          <Button component={Link} to={r.experimentId ? `/experiments/${r.experimentId}` : '/runs'} variant="subtle" size="compact-sm" mih={24} leftSection={<IconArrowLeft size={14} />}>
+          <Button
+            component={Link}
+            to={r.experimentId ? `/experiments/${r.experimentId}` : '/runs'}
+            variant="subtle"
+            size="compact-sm"
+            mih={24}
+            leftSection={<IconArrowLeft size={14} />}
+          >
             {plain(r.project)}
           </Button>
         )
@@ -88,7 +114,12 @@ function Bar({ d }: { d: RunDetail }) {
   const r = d.run
   return (
     <Group gap="sm" wrap="nowrap">
-      <Progress value={(r.round / Math.max(1, r.rounds)) * 100} style={{ flex: 1 }} size="lg" aria-label={t('runs.progress', { round: r.round, rounds: r.rounds })} />
+      <Progress
+        value={(r.round / Math.max(1, r.rounds)) * 100}
+        style={{ flex: 1 }}
+        size="lg"
+        aria-label={t('runs.progress', { round: r.round, rounds: r.rounds })}
+      />
       <Text size="sm" className="num" style={{ whiteSpace: 'nowrap' }}>
         {t('runs.progress', { round: int(r.round), rounds: int(r.rounds) })}
         {r.etaMs > 0 && ` · ${t('common.left', { time: rough(r.etaMs) })}`}
@@ -103,12 +134,15 @@ function Actions({ d }: { d: RunDetail }) {
   const r = d.run
   const [modal, setModal] = useState<'cancel' | 'register' | 'takeover' | null>(null)
   const stale = [k.run(r.id), ['runs'], ['experiments'], k.home]
-  const steer = useAct((x: { verb: 'pause' | 'resume' | 'cancel' | 'takeover'; reason?: string }) => api.steer(r.id, x.verb, x.reason), { stale, done: (_r, x) => t(`runs.did.${x.verb}`) })
+  const steer = useAct(
+    (x: { verb: 'pause' | 'resume' | 'cancel' | 'takeover'; reason?: string }) => api.steer(r.id, x.verb, x.reason),
+    { stale, done: (_r, x) => t(`runs.did.${x.verb}`) },
+  )
   const [name, setName] = useState('')
   const register = useAct(() => api.register(r.id, name.trim()), {
     stale: [k.models, k.run(r.id), k.home],
     done: (v) => t('runs.registered', { model: v.model, number: v.number }),
-    then: (v) => void go(`/models/${encodeURIComponent(v.model)}/${v.number}`),
+    after: (v) => void go(`/models/${encodeURIComponent(v.model)}/${v.number}`),
   })
   return (
     <>
@@ -124,17 +158,31 @@ function Actions({ d }: { d: RunDetail }) {
         </Button>
       )}
       {r.version && (
-        <Button component={Link} to={`/models/${r.version.split('@').map(encodeURIComponent).join('/')}`} variant="default" leftSection={<IconBox size={16} />}>
+        <Button
+          component={Link}
+          to={`/models/${r.version.split('@').map(encodeURIComponent).join('/')}`}
+          variant="default"
+          leftSection={<IconBox size={16} />}
+        >
           {t('runs.openVersion', { version: r.version })}
         </Button>
       )}
       {d.canPause && (
-        <Button variant="default" leftSection={<IconPlayerPause size={16} />} onClick={() => steer.mutate({ verb: 'pause' })} loading={steer.isPending}>
+        <Button
+          variant="default"
+          leftSection={<IconPlayerPause size={16} />}
+          onClick={() => steer.mutate({ verb: 'pause' })}
+          loading={steer.isPending}
+        >
           {t('runs.pause')}
         </Button>
       )}
       {d.canResume && (
-        <Button leftSection={<IconPlayerPlay size={16} />} onClick={() => steer.mutate({ verb: 'resume' })} loading={steer.isPending}>
+        <Button
+          leftSection={<IconPlayerPlay size={16} />}
+          onClick={() => steer.mutate({ verb: 'resume' })}
+          loading={steer.isPending}
+        >
           {t('common.resume')}
         </Button>
       )}
@@ -155,9 +203,29 @@ function Actions({ d }: { d: RunDetail }) {
           </Menu.Dropdown>
         </Menu>
       )}
-      <ReasonModal opened={modal === 'cancel'} title={t('runs.stopTitle')} text={t('runs.stopText')} button={t('runs.stop')} danger onClose={() => setModal(null)} onDone={(reason) => steer.mutate({ verb: 'cancel', reason })} />
-      <ReasonModal opened={modal === 'takeover'} title={t('runs.takeoverTitle')} text={t('runs.takeoverText')} button={t('runs.takeover')} onClose={() => setModal(null)} onDone={(reason) => steer.mutate({ verb: 'takeover', reason })} />
-      <Modal opened={modal === 'register'} onClose={() => setModal(null)} title={t('runs.registerTitle')} closeButtonProps={{ 'aria-label': t('common.close') }}>
+      <ReasonModal
+        opened={modal === 'cancel'}
+        title={t('runs.stopTitle')}
+        text={t('runs.stopText')}
+        button={t('runs.stop')}
+        danger
+        onClose={() => setModal(null)}
+        onDone={(reason) => steer.mutate({ verb: 'cancel', reason })}
+      />
+      <ReasonModal
+        opened={modal === 'takeover'}
+        title={t('runs.takeoverTitle')}
+        text={t('runs.takeoverText')}
+        button={t('runs.takeover')}
+        onClose={() => setModal(null)}
+        onDone={(reason) => steer.mutate({ verb: 'takeover', reason })}
+      />
+      <Modal
+        opened={modal === 'register'}
+        onClose={() => setModal(null)}
+        title={t('runs.registerTitle')}
+        closeButtonProps={{ 'aria-label': t('common.close') }}
+      >
         <form
           onSubmit={(e) => {
             e.preventDefault()
@@ -165,7 +233,14 @@ function Actions({ d }: { d: RunDetail }) {
           }}
         >
           <Stack>
-            <TextInput label={t('runs.modelName')} description={t('runs.modelNameHint')} value={name} onChange={(e) => setName(e.currentTarget.value)} maxLength={120} data-autofocus />
+            <TextInput
+              label={t('runs.modelName')}
+              description={t('runs.modelNameHint')}
+              value={name}
+              onChange={(e) => setName(e.currentTarget.value)}
+              maxLength={120}
+              data-autofocus
+            />
             <Group justify="flex-end">
               <Button variant="default" onClick={() => setModal(null)}>
                 {t('common.cancel')}

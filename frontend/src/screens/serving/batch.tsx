@@ -20,19 +20,37 @@ export function Batch({ model }: { model: string }) {
   const start = useAct((path: string) => api.batch(model, path), {
     stale: [k.operations],
     quiet: true,
-    then: (op) => {
+    after: (op) => {
       setBrowse(false)
       setId(op.id)
     },
   })
   const pick = usePick((path) => start.mutate(path))
-  const op = useQuery({ queryKey: ['operations', id], queryFn: () => api.operation(id), enabled: id !== '', refetchInterval: (q) => (q.state.data && ['done', 'failed', 'cancelled'].includes(q.state.data.state) ? false : 1000) })
+  const op = useQuery({
+    queryKey: ['operations', id],
+    queryFn: () => api.operation(id),
+    enabled: id !== '',
+    refetchInterval: (q) =>
+      q.state.data && ['done', 'failed', 'cancelled'].includes(q.state.data.state) ? false : 1000,
+  })
   return (
     <Section title={t('serving.batch')} hint={t('serving.batchHint')}>
       <Stack gap="sm">
-        <input ref={pick.input} type="file" accept=".csv,.tsv,.txt,.parquet" hidden aria-label={t('serving.batchPick')} onChange={(e) => void pick.take(e.currentTarget.files?.[0])} />
+        <input
+          ref={pick.input}
+          type="file"
+          accept=".csv,.tsv,.txt,.parquet"
+          hidden
+          aria-label={t('serving.batchPick')}
+          onChange={(e) => void pick.take(e.currentTarget.files?.[0])}
+        />
         <Group gap="xs">
-          <Button variant="default" leftSection={<IconFileSpreadsheet size={16} />} onClick={() => void pick.pick()} loading={pick.share !== null || start.isPending}>
+          <Button
+            variant="default"
+            leftSection={<IconFileSpreadsheet size={16} />}
+            onClick={() => void pick.pick()}
+            loading={pick.share !== null || start.isPending}
+          >
             {t('serving.batchPick')}
           </Button>
           {!inWindow() && (
@@ -49,7 +67,12 @@ export function Batch({ model }: { model: string }) {
           </Text>
         )}
       </Stack>
-      <Modal opened={browse} onClose={() => setBrowse(false)} title={t('data.browse')} closeButtonProps={{ 'aria-label': t('common.close') }}>
+      <Modal
+        opened={browse}
+        onClose={() => setBrowse(false)}
+        title={t('data.browse')}
+        closeButtonProps={{ 'aria-label': t('common.close') }}
+      >
         <Browser onPick={(path) => start.mutate(path)} />
       </Modal>
     </Section>

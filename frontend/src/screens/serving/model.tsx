@@ -1,4 +1,16 @@
-import { Box, Button, Code as Block, Group, NumberInput, Select, SimpleGrid, Stack, Switch, Tabs, Text } from '@mantine/core'
+import {
+  Code as Block,
+  Box,
+  Button,
+  Group,
+  NumberInput,
+  Select,
+  SimpleGrid,
+  Stack,
+  Switch,
+  Tabs,
+  Text,
+} from '@mantine/core'
 import { modals } from '@mantine/modals'
 import { IconArrowLeft, IconKey } from '@tabler/icons-react'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
@@ -25,15 +37,38 @@ import { TryIt } from './try-it'
 export function ServingPage() {
   const { t } = useTranslation()
   const { model = '' } = useParams()
-  const serving = useQuery({ queryKey: k.serving(model), queryFn: () => api.serving(model), refetchInterval: (q) => (q.state.data && ['loading', 'warming'].includes(q.state.data.state) ? 800 : q.state.data?.state === 'on' ? 10_000 : false) })
+  const serving = useQuery({
+    queryKey: k.serving(model),
+    queryFn: () => api.serving(model),
+    refetchInterval: (q) =>
+      q.state.data && ['loading', 'warming'].includes(q.state.data.state)
+        ? 800
+        : q.state.data?.state === 'on'
+          ? 10_000
+          : false,
+  })
   const s = serving.data
   return (
     <Page
       title={t('serving.of', { model })}
       badge={s && <StateBadge state={s.state} />}
-      sub={s && s.number > 0 ? t(s.follow ? 'serving.follows' : 'serving.fixed', { number: s.number, stage: maybe(`common.state.${s.stage}`, s.stage) }) : undefined}
+      sub={
+        s && s.number > 0
+          ? t(s.follow ? 'serving.follows' : 'serving.fixed', {
+              number: s.number,
+              stage: maybe(`common.state.${s.stage}`, s.stage),
+            })
+          : undefined
+      }
       back={
-        <Button component={Link} to="/serving" variant="subtle" size="compact-sm" mih={24} leftSection={<IconArrowLeft size={14} />}>
+        <Button
+          component={Link}
+          to="/serving"
+          variant="subtle"
+          size="compact-sm"
+          mih={24}
+          leftSection={<IconArrowLeft size={14} />}
+        >
           {t('serving.title')}
         </Button>
       }
@@ -60,7 +95,14 @@ function Body({ s }: { s: Serving }) {
         </Note>
       )}
       <Control s={s} />
-      <Box style={{ display: 'grid', gridTemplateColumns: 'repeat(auto-fit, minmax(min(100%, 420px), 1fr))', gap: 16, alignItems: 'start' }}>
+      <Box
+        style={{
+          display: 'grid',
+          gridTemplateColumns: 'repeat(auto-fit, minmax(min(100%, 420px), 1fr))',
+          gap: 16,
+          alignItems: 'start',
+        }}
+      >
         <TryIt s={s} />
         <Stack>
           <Snippets s={s} />
@@ -80,14 +122,19 @@ function Control({ s }: { s: Serving }) {
   const stale = [['serving'], k.home]
   const flip = useAct((x: ServingSwitch) => api.switchServing(s.model, x), {
     stale,
-    then: (r) => {
+    after: (r) => {
       if (r.token) setToken(r.token)
       qc.setQueryData(k.serving(s.model), { ...r, token: undefined })
     },
   })
-  const renew = useAct(() => api.newServingToken(s.model), { stale, then: (r) => setToken(r.token ?? '') })
+  const renew = useAct(() => api.newServingToken(s.model), { stale, after: (r) => setToken(r.token ?? '') })
   const on = isOn(s)
-  const now = (): ServingSwitch => ({ on, port: Number(port) || undefined, number: s.follow ? undefined : s.number || undefined, expose: s.exposed || undefined })
+  const now = (): ServingSwitch => ({
+    on,
+    port: Number(port) || undefined,
+    number: s.follow ? undefined : s.number || undefined,
+    expose: s.exposed || undefined,
+  })
   const askExpose = (expose: boolean) => {
     if (!expose) return flip.mutate({ ...now(), expose: false })
     modals.openConfirmModal({
@@ -102,17 +149,49 @@ function Control({ s }: { s: Serving }) {
   return (
     <Section>
       <Group gap="xl" align="flex-start">
-        <Switch size="md" label={t('serving.switchOf', { model: s.model })} description={on ? t('serving.isOn') : s.available.length === 0 ? t('serving.nothing') : t('serving.isOff')} checked={on} disabled={(!on && s.available.length === 0) || flip.isPending} onChange={(e) => flip.mutate({ ...now(), on: e.currentTarget.checked })} />
+        <Switch
+          size="md"
+          label={t('serving.switchOf', { model: s.model })}
+          description={on ? t('serving.isOn') : s.available.length === 0 ? t('serving.nothing') : t('serving.isOff')}
+          checked={on}
+          disabled={(!on && s.available.length === 0) || flip.isPending}
+          onChange={(e) => flip.mutate({ ...now(), on: e.currentTarget.checked })}
+        />
         <Select
           label={t('models.version')}
           allowDeselect={false}
           w={220}
-          data={[{ value: '0', label: t('serving.followProduction') }, ...s.available.map((v) => ({ value: String(v.number), label: t('serving.versionLine', { number: v.number, stage: v.stage === 'none' ? t('models.noStage') : maybe(`common.state.${v.stage}`, v.stage) }) }))]}
+          data={[
+            { value: '0', label: t('serving.followProduction') },
+            ...s.available.map((v) => ({
+              value: String(v.number),
+              label: t('serving.versionLine', {
+                number: v.number,
+                stage: v.stage === 'none' ? t('models.noStage') : maybe(`common.state.${v.stage}`, v.stage),
+              }),
+            })),
+          ]}
           value={s.follow || s.number === 0 ? '0' : String(s.number)}
           onChange={(v) => flip.mutate({ ...now(), number: Number(v) || undefined })}
         />
-        <NumberInput label={t('serving.port')} description={t('serving.portHint')} w={170} value={port} onChange={setPort} min={0} max={65_535} allowNegative={false} onBlur={() => on && Number(port) !== s.port && flip.mutate(now())} />
-        <Switch label={t('serving.expose.label')} description={t('serving.expose.hint')} checked={s.exposed} disabled={!on} onChange={(e) => askExpose(e.currentTarget.checked)} />
+        <NumberInput
+          label={t('serving.port')}
+          description={t('serving.portHint')}
+          w={170}
+          value={port}
+          onChange={setPort}
+          min={0}
+          max={65_535}
+          allowNegative={false}
+          onBlur={() => on && Number(port) !== s.port && flip.mutate(now())}
+        />
+        <Switch
+          label={t('serving.expose.label')}
+          description={t('serving.expose.hint')}
+          checked={s.exposed}
+          disabled={!on}
+          onChange={(e) => askExpose(e.currentTarget.checked)}
+        />
       </Group>
       <Group gap="xl" mt="md" align="flex-start">
         {on && (
@@ -131,7 +210,13 @@ function Control({ s }: { s: Serving }) {
             <Text size="sm" className="mono">
               {s.tokenHint ? t('serving.tokenHint', { hint: s.tokenHint }) : t('serving.noToken')}
             </Text>
-            <Button size="xs" variant="default" leftSection={<IconKey size={14} />} onClick={() => renew.mutate(undefined)} loading={renew.isPending}>
+            <Button
+              size="xs"
+              variant="default"
+              leftSection={<IconKey size={14} />}
+              onClick={() => renew.mutate(undefined)}
+              loading={renew.isPending}
+            >
               {t('serving.newToken')}
             </Button>
           </Group>
@@ -159,7 +244,6 @@ function Snippets({ s }: { s: Serving }) {
         </Tabs.List>
         {(['curl', 'python'] as const).map((x) => (
           <Tabs.Panel key={x} value={x} pt="sm">
-            {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard */}
             <Block block tabIndex={0} style={{ maxHeight: 260, overflow: 'auto' }}>
               {s[x] || t('serving.noSnippet')}
             </Block>

@@ -45,14 +45,42 @@ export function ServingList() {
               rows={d}
               rowKey={(s) => s.model}
               cols={[
-                { key: 'model', head: t('serving.model'), sort: (s) => s.model, cell: (s) => <RowLink to={`/serving/${encodeURIComponent(s.model)}`}>{s.model}</RowLink> },
+                {
+                  key: 'model',
+                  head: t('serving.model'),
+                  sort: (s) => s.model,
+                  cell: (s) => <RowLink to={`/serving/${encodeURIComponent(s.model)}`}>{s.model}</RowLink>,
+                },
                 { key: 'on', head: t('serving.switch'), cell: (s) => <OnOff s={s} /> },
                 { key: 'state', head: t('data.state'), cell: (s) => <StateBadge state={s.state} /> },
-                { key: 'version', head: t('models.version'), cell: (s) => (s.number > 0 ? t('models.number', { number: s.number }) : '–') },
-                { key: 'address', head: t('serving.address'), cell: (s) => <span className="mono">{isOn(s) ? s.address : ''}</span> },
-                { key: 'requests', head: t('serving.requests'), num: true, sort: (s) => s.requests, cell: (s) => int(s.requests) },
+                {
+                  key: 'version',
+                  head: t('models.version'),
+                  cell: (s) => (s.number > 0 ? t('models.number', { number: s.number }) : '–'),
+                },
+                {
+                  key: 'address',
+                  head: t('serving.address'),
+                  cell: (s) => <span className="mono">{isOn(s) ? s.address : ''}</span>,
+                },
+                {
+                  key: 'requests',
+                  head: t('serving.requests'),
+                  num: true,
+                  sort: (s) => s.requests,
+                  cell: (s) => int(s.requests),
+                },
                 { key: 'p95', head: t('serving.p95'), num: true, cell: (s) => ms(s.p95Ms) },
-                { key: 'problem', head: '', cell: (s) => s.problem && <Text size="sm" c="var(--bad)">{s.problem.text}</Text> },
+                {
+                  key: 'problem',
+                  head: '',
+                  cell: (s) =>
+                    s.problem && (
+                      <Text size="sm" c="var(--bad)">
+                        {s.problem.text}
+                      </Text>
+                    ),
+                },
               ]}
             />
           </Section>
@@ -64,7 +92,22 @@ export function ServingList() {
 
 function OnOff({ s }: { s: Serving }) {
   const { t } = useTranslation()
-  const flip = useAct((on: boolean) => api.switchServing(s.model, { on, port: s.port || undefined, number: s.follow ? undefined : s.number || undefined }), { stale: [['serving'], k.home] })
+  const flip = useAct(
+    (on: boolean) =>
+      api.switchServing(s.model, {
+        on,
+        port: s.port || undefined,
+        number: s.follow ? undefined : s.number || undefined,
+      }),
+    { stale: [['serving'], k.home] },
+  )
   const can = s.available.length > 0 || isOn(s)
-  return <Switch aria-label={t('serving.switchOf', { model: s.model })} checked={isOn(s)} disabled={!can || flip.isPending} onChange={(e) => flip.mutate(e.currentTarget.checked)} />
+  return (
+    <Switch
+      aria-label={t('serving.switchOf', { model: s.model })}
+      checked={isOn(s)}
+      disabled={!can || flip.isPending}
+      onChange={(e) => flip.mutate(e.currentTarget.checked)}
+    />
+  )
 }

@@ -21,7 +21,8 @@ export function rowOf(inputs: InputField[], values: Record<string, string>): Rec
 }
 
 // typical fills the form with published typical values.
-export const typical = (inputs: InputField[]) => Object.fromEntries(inputs.map((f) => [f.name, f.typical || (f.type === 'category' ? (f.values[0] ?? '') : '')]))
+export const typical = (inputs: InputField[]) =>
+  Object.fromEntries(inputs.map((f) => [f.name, f.typical || (f.type === 'category' ? (f.values[0] ?? '') : '')]))
 
 // TryIt is a form made from the model's inputs, and its answer in words.
 export function TryIt({ s }: { s: Serving }) {
@@ -45,13 +46,26 @@ export function TryIt({ s }: { s: Serving }) {
           <SimpleGrid cols={{ base: 2, sm: 3 }} spacing="xs">
             {s.inputs.map((f) =>
               f.type === 'category' ? (
-                <Select key={f.name} size="xs" label={f.name} data={f.values} value={values[f.name] || null} onChange={(v) => set(f.name, v ?? '')} clearable={!f.required} placeholder={t('data.missingCell')} />
+                <Select
+                  key={f.name}
+                  size="xs"
+                  label={f.name}
+                  data={f.values}
+                  value={values[f.name] || null}
+                  onChange={(v) => set(f.name, v ?? '')}
+                  clearable={!f.required}
+                  placeholder={t('data.missingCell')}
+                />
               ) : (
                 <NumberInput
                   key={f.name}
                   size="xs"
                   label={f.unit ? `${f.name} [${f.unit}]` : f.name}
-                  description={f.low !== null && f.high !== null && (f.low !== 0 || f.high !== 0) ? t('serving.range', { low: sig(f.low, 3), high: sig(f.high, 3) }) : undefined}
+                  description={
+                    f.low !== null && f.high !== null && (f.low !== 0 || f.high !== 0)
+                      ? t('serving.range', { low: sig(f.low, 3), high: sig(f.high, 3) })
+                      : undefined
+                  }
                   value={values[f.name] ?? ''}
                   onChange={(v) => set(f.name, String(v))}
                   placeholder={t('data.missingCell')}
@@ -60,7 +74,13 @@ export function TryIt({ s }: { s: Serving }) {
             )}
           </SimpleGrid>
           <Group mt="sm" justify="space-between">
-            <Button size="xs" variant="subtle" type="button" leftSection={<IconWand size={14} />} onClick={() => setValues(typical(s.inputs))}>
+            <Button
+              size="xs"
+              variant="subtle"
+              type="button"
+              leftSection={<IconWand size={14} />}
+              onClick={() => setValues(typical(s.inputs))}
+            >
               {t('serving.typical')}
             </Button>
             <Button type="submit" loading={ask.isPending} disabled={!on}>
@@ -107,7 +127,12 @@ function Answer({ r, number }: { r: PredictedRow; number: number }) {
             <Text size="sm" w={110} truncate>
               {name}
             </Text>
-            <Progress value={(p ?? 0) * 100} style={{ flex: 1 }} size="sm" aria-label={t('serving.probability', { name, p: percent(p) })} />
+            <Progress
+              value={(p ?? 0) * 100}
+              style={{ flex: 1 }}
+              size="sm"
+              aria-label={t('serving.probability', { name, p: percent(p) })}
+            />
             <Text size="sm" className="num" w={64}>
               {percent(p)}
             </Text>

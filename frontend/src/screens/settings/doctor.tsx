@@ -27,7 +27,13 @@ export function Doctor() {
             actions={
               <>
                 <CopyButton text={reportText(d)} label={t('settings.copyReport')} variant="default" />
-                <Button size="xs" variant="default" leftSection={<IconRefresh size={14} />} onClick={() => void report.refetch()} loading={report.isFetching}>
+                <Button
+                  size="xs"
+                  variant="default"
+                  leftSection={<IconRefresh size={14} />}
+                  onClick={() => void report.refetch()}
+                  loading={report.isFetching}
+                >
                   {t('settings.again')}
                 </Button>
               </>
@@ -61,7 +67,13 @@ export function Doctor() {
                 initialSort={{ key: 'count', down: true }}
                 cols={[
                   { key: 'reason', head: t('common.reason'), sort: (r) => r.reason, cell: (r) => r.reason },
-                  { key: 'count', head: t('settings.count'), num: true, sort: (r) => r.count, cell: (r) => int(r.count) },
+                  {
+                    key: 'count',
+                    head: t('settings.count'),
+                    num: true,
+                    sort: (r) => r.count,
+                    cell: (r) => int(r.count),
+                  },
                 ]}
               />
             </Section>
@@ -72,8 +84,15 @@ export function Doctor() {
                 {t('settings.noLog')}
               </Text>
             ) : (
-              // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
-              <Box component="pre" className="mono" m={0} mah={300} style={{ overflow: 'auto', whiteSpace: 'pre-wrap' }} tabIndex={0} aria-label={t('settings.log')}>
+              <Box
+                component="pre"
+                className="mono"
+                m={0}
+                mah={300}
+                style={{ overflow: 'auto', whiteSpace: 'pre-wrap' }}
+                tabIndex={0}
+                aria-label={t('settings.log')}
+              >
                 {d.log.join('\n')}
               </Box>
             )}
@@ -85,7 +104,11 @@ export function Doctor() {
 }
 
 function reportText(d: Diagnostics): string {
-  return [...d.items.map((x) => `${x.result}  ${x.name}: ${x.text}`), ...d.refusals.map((r) => `refused ${r.count} x ${r.reason}`), ...Object.entries(d.build).map(([a, b]) => `${a} ${b}`)].join('\n')
+  return [
+    ...d.items.map((x) => `${x.result}  ${x.name}: ${x.text}`),
+    ...d.refusals.map((r) => `refused ${r.count} x ${r.reason}`),
+    ...Object.entries(d.build).map(([a, b]) => `${a} ${b}`),
+  ].join('\n')
 }
 
 // About names the build and where help is.

@@ -21,7 +21,11 @@ export function Settings() {
   const [query, setQuery] = useSearchParams()
   return (
     <Page title={t('settings.title')}>
-      <Tabs value={query.get('tab') ?? 'settings'} onChange={(v) => setQuery({ tab: v ?? 'settings' }, { replace: true })} keepMounted={false}>
+      <Tabs
+        value={query.get('tab') ?? 'settings'}
+        onChange={(v) => setQuery({ tab: v ?? 'settings' }, { replace: true })}
+        keepMounted={false}
+      >
         <Tabs.List mb="md">
           <Tabs.Tab value="settings">{t('settings.tab.settings')}</Tabs.Tab>
           <Tabs.Tab value="identity">{t('settings.tab.identity')}</Tabs.Tab>
@@ -52,8 +56,26 @@ function List() {
   const q = text.trim().toLowerCase()
   return (
     <Stack maw={860}>
-      <TextInput data-search aria-label={t('settings.search')} placeholder={t('settings.search')} leftSection={<IconSearch size={16} />} value={text} onChange={(e) => setText(e.currentTarget.value)} maw={380} />
-      <View query={settings} rows={6} empty={(d) => d.length === 0 && <Section><Text size="sm">{t('settings.none')}</Text></Section>}>
+      <TextInput
+        data-search
+        aria-label={t('settings.search')}
+        placeholder={t('settings.search')}
+        leftSection={<IconSearch size={16} />}
+        value={text}
+        onChange={(e) => setText(e.currentTarget.value)}
+        maw={380}
+      />
+      <View
+        query={settings}
+        rows={6}
+        empty={(d) =>
+          d.length === 0 && (
+            <Section>
+              <Text size="sm">{t('settings.none')}</Text>
+            </Section>
+          )
+        }
+      >
         {(d) => {
           const fit = d.filter((s) => !q || `${s.title} ${s.help} ${s.group} ${s.key}`.toLowerCase().includes(q))
           const groups = [...new Set(fit.map((s) => s.group))]
@@ -85,23 +107,81 @@ function SettingLine({ s }: { s: Setting }) {
   const { t } = useTranslation()
   const [value, setValue] = useState(s.value)
   useEffect(() => setValue(s.value), [s.value])
-  const change = useAct((v: string) => api.changeSettings({ [s.key]: v }), { stale: [k.settings], done: t('settings.saved', { title: s.title }) })
+  const change = useAct((v: string) => api.changeSettings({ [s.key]: v }), {
+    stale: [k.settings],
+    done: t('settings.saved', { title: s.title }),
+  })
   const save = (v: string) => {
     setValue(v)
     if (v !== s.value) change.mutate(v, { onError: () => setValue(s.value) })
   }
-  const help = [s.help, s.kind === 'number' && (s.low !== 0 || s.high !== 0) && t('settings.bounds', { low: s.low, high: s.high })].filter(Boolean).join(' ')
+  const help = [
+    s.help,
+    s.kind === 'number' && (s.low !== 0 || s.high !== 0) && t('settings.bounds', { low: s.low, high: s.high }),
+  ]
+    .filter(Boolean)
+    .join(' ')
   return (
     <Group justify="space-between" align="flex-start" wrap="nowrap" gap="md">
       <Box style={{ flex: 1, maxWidth: 560 }}>
-        {s.kind === 'switch' && <Switch label={s.title} description={help} checked={truthy(value)} onChange={(e) => save(e.currentTarget.checked ? 'true' : 'false')} />}
-        {s.kind === 'choice' && <Select label={s.title} description={help} data={s.choices} value={value} onChange={(v) => v !== null && save(v)} allowDeselect={false} maw={320} />}
-        {s.kind === 'number' && <NumberInput label={s.title} description={help} value={value === '' ? '' : Number(value)} min={s.low || undefined} max={s.high || undefined} onChange={(v) => setValue(String(v))} onBlur={() => save(value)} maw={320} />}
-        {s.kind === 'text' && <TextInput label={s.title} description={help} value={value} onChange={(e) => setValue(e.currentTarget.value)} onBlur={() => save(value)} maw={420} />}
+        {s.kind === 'switch' && (
+          <Switch
+            label={s.title}
+            description={help}
+            checked={truthy(value)}
+            onChange={(e) => save(e.currentTarget.checked ? 'true' : 'false')}
+          />
+        )}
+        {s.kind === 'choice' && (
+          <Select
+            label={s.title}
+            description={help}
+            data={s.choices}
+            value={value}
+            onChange={(v) => v !== null && save(v)}
+            allowDeselect={false}
+            maw={320}
+          />
+        )}
+        {s.kind === 'number' && (
+          <NumberInput
+            label={s.title}
+            description={help}
+            value={value === '' ? '' : Number(value)}
+            min={s.low || undefined}
+            max={s.high || undefined}
+            onChange={(v) => setValue(String(v))}
+            onBlur={() => save(value)}
+            maw={320}
+          />
+        )}
+        {s.kind === 'text' && (
+          <TextInput
+            label={s.title}
+            description={help}
+            value={value}
+            onChange={(e) => setValue(e.currentTarget.value)}
+            onBlur={() => save(value)}
+            maw={420}
+          />
+        )}
       </Box>
       {s.value !== s.default && (
-        <Button size="xs" variant="subtle" leftSection={<IconRotate2 size={14} />} onClick={() => save(s.default)} aria-label={t('settings.resetOf', { title: s.title })}>
-          {t('settings.reset', { value: s.kind === 'switch' ? (truthy(s.default) ? t('common.state.on') : t('common.state.off')) : s.default || t('common.none') })}
+        <Button
+          size="xs"
+          variant="subtle"
+          leftSection={<IconRotate2 size={14} />}
+          onClick={() => save(s.default)}
+          aria-label={t('settings.resetOf', { title: s.title })}
+        >
+          {t('settings.reset', {
+            value:
+              s.kind === 'switch'
+                ? truthy(s.default)
+                  ? t('common.state.on')
+                  : t('common.state.off')
+                : s.default || t('common.none'),
+          })}
         </Button>
       )}
     </Group>
@@ -116,30 +196,48 @@ function IdentityTab() {
 function IdentityCard({ d }: { d: Identity }) {
   const { t } = useTranslation()
   const [name, setName] = useState(d.party)
-    const save = useAct(() => api.nameParty(name.trim()), { stale: [k.identity, k.peers], done: t('settings.named') })
-    return (
-      <Stack maw={860}>
-        <Section title={t('settings.tab.identity')} hint={t('settings.identityHint')}>
-          <Group align="flex-end" mb="md">
-            <KeyAvatar id={d.partyId} size={48} />
-            <TextInput label={t('settings.partyName')} value={name} onChange={(e) => setName(e.currentTarget.value)} maxLength={120} style={{ flex: '0 1 360px' }} />
-            <Button variant="default" onClick={() => save.mutate(undefined)} disabled={!name.trim() || name.trim() === d.party} loading={save.isPending}>
-              {t('common.save')}
-            </Button>
-          </Group>
-          <Facts
-            rows={[
-              [t('peers.fingerprint'), <Code key="f" text={d.fingerprint} what={t('common.fingerprint')} />],
-              [t('peers.addresses'), <Stack key="a" gap={2}>{d.addresses.map((a) => <Code key={a} text={a} what={t('common.address')} />)}</Stack>],
-              [t('home.welcome.home'), <Code key="h" text={d.home} what={t('home.welcome.home')} />],
-              [t('home.welcome.keyStore'), d.keyStore],
-              [t('settings.discovery'), t(`settings.discoveries.${d.discovery}`)],
-            ]}
+  const save = useAct(() => api.nameParty(name.trim()), { stale: [k.identity, k.peers], done: t('settings.named') })
+  return (
+    <Stack maw={860}>
+      <Section title={t('settings.tab.identity')} hint={t('settings.identityHint')}>
+        <Group align="flex-end" mb="md">
+          <KeyAvatar id={d.partyId} size={48} />
+          <TextInput
+            label={t('settings.partyName')}
+            value={name}
+            onChange={(e) => setName(e.currentTarget.value)}
+            maxLength={120}
+            style={{ flex: '0 1 360px' }}
           />
-          <Text size="sm" c="dimmed" mt="sm">
-            {t('home.welcome.backup')}
-          </Text>
-        </Section>
-      </Stack>
-    )
-  }
+          <Button
+            variant="default"
+            onClick={() => save.mutate(undefined)}
+            disabled={!name.trim() || name.trim() === d.party}
+            loading={save.isPending}
+          >
+            {t('common.save')}
+          </Button>
+        </Group>
+        <Facts
+          rows={[
+            [t('peers.fingerprint'), <Code key="f" text={d.fingerprint} what={t('common.fingerprint')} />],
+            [
+              t('peers.addresses'),
+              <Stack key="a" gap={2}>
+                {d.addresses.map((a) => (
+                  <Code key={a} text={a} what={t('common.address')} />
+                ))}
+              </Stack>,
+            ],
+            [t('home.welcome.home'), <Code key="h" text={d.home} what={t('home.welcome.home')} />],
+            [t('home.welcome.keyStore'), d.keyStore],
+            [t('settings.discovery'), t(`settings.discoveries.${d.discovery}`)],
+          ]}
+        />
+        <Text size="sm" c="dimmed" mt="sm">
+          {t('home.welcome.backup')}
+        </Text>
+      </Section>
+    </Stack>
+  )
+}
