@@ -128,12 +128,28 @@ func windowMiddleware(handler http.Handler) assetserver.Middleware {
 			r.Header.Del("If-None-Match")
 			r.Header.Del("If-Modified-Since")
 			if r.URL.Path == "/api" || strings.HasPrefix(r.URL.Path, "/api/") {
+				if strings.HasSuffix(r.URL.Path, "/") {
+					w = gone{w}
+				}
 				handler.ServeHTTP(w, r.WithContext(api.InProcess(r.Context())))
 				return
 			}
 			next.ServeHTTP(noETag{w}, r)
 		}))
 	}
+}
+
+// gone answers 410 for 404. Wails looks at the answers to addresses that end in a
+// slash even behind its middleware, and puts a page of its own in the place of a
+// 404; no address of the API ends so.
+type gone struct{ http.ResponseWriter }
+
+// WriteHeader implements http.ResponseWriter.
+func (g gone) WriteHeader(status int) {
+	if status == http.StatusNotFound {
+		status = http.StatusGone
+	}
+	g.ResponseWriter.WriteHeader(status)
 }
 
 // noETag drops validators from answers.

@@ -157,7 +157,7 @@ func place(entries []entry, data []byte) (Params, error) {
 	}
 	p := make(Params, len(entries))
 	for i, e := range entries {
-		p[i] = Tensor{Name: e.name, Shape: e.shape, Data: make([]float32, (e.end-e.begin)/4)}
+		p[i] = Tensor{Name: e.name, Shape: e.shape, Data: alloc(int(e.end-e.begin) / 4)}
 		for j := range p[i].Data {
 			p[i].Data[j] = math.Float32frombits(binary.LittleEndian.Uint32(data[e.begin+4*j:]))
 		}

@@ -3,7 +3,6 @@ package tensor_test
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -192,7 +191,7 @@ func FuzzDecodeSafetensors(f *testing.F) {
 			t.Fatal(diff)
 		}
 		if 4*p.Len() > len(b) {
-			t.Fatal(fmt.Sprintf("%d numbers from %d bytes", p.Len(), len(b)))
+			t.Fatalf("%d numbers from %d bytes", p.Len(), len(b))
 		}
 	})
 }
