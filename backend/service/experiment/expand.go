@@ -119,6 +119,9 @@ func clone(c fed.RunConfig) fed.RunConfig {
 
 func text(v any) string {
 	if f, ok := v.(float64); ok {
+		if f == math.Trunc(f) && math.Abs(f) < 1<<53 {
+			return strconv.FormatFloat(f, 'f', -1, 64) // a seed of nine digits keeps them
+		}
 		return strconv.FormatFloat(f, 'g', 6, 64)
 	}
 	return fmt.Sprint(v)
@@ -192,6 +195,8 @@ func Check(c fed.RunConfig) error {
 		return bad("Use classify or regress.", "task %q is not known", c.Task)
 	case c.Target == "":
 		return bad("Choose the column to predict.", "the configuration names no target column")
+	case c.Seed > 1<<53-1 || c.Test.Seed > 1<<53-1:
+		return bad("Use a smaller whole number.", "a seed is larger than %d, which not every program can read", 1<<53-1)
 	case c.Rounds < 1 || c.Rounds > 10_000:
 		return bad("Use 1 to 10,000.", "%d rounds are not possible", c.Rounds)
 	case !(c.Train.LR > 0) || c.Train.LR > 100:
@@ -206,10 +211,16 @@ func Check(c fed.RunConfig) error {
 		return bad("Use sgd or adam.", "optimizer %q is not known", c.Train.Optimizer)
 	case c.Strategy.Name != "fedavg" && c.Strategy.Name != "fedprox":
 		return bad("Use fedavg or fedprox.", "strategy %q is not known", c.Strategy.Name)
+	case c.Strategy.Name == "fedavg" && c.Strategy.Mu != 0:
+		return bad("Leave mu out, or use fedprox.", "fedavg has no mu")
 	case !(c.Strategy.Mu >= 0) || c.Strategy.Mu > 1e6:
 		return bad("Use 0 or a small positive number.", "mu %v is not possible", c.Strategy.Mu)
 	case c.Model.Family != "logistic" && c.Model.Family != "linear" && c.Model.Family != "layers":
 		return bad("Use logistic, linear or layers.", "model family %q is not known", c.Model.Family)
+	case c.DeadlineSeconds < 0 || c.DeadlineSeconds > 7*24*3600:
+		return bad("Use up to 604,800, which is a week, or 0 for automatic.", "a round of %d seconds is not possible", c.DeadlineSeconds)
+	case c.Quorum < 0:
+		return bad("Use 1 up to the number of parties, or 0 for automatic.", "a quorum of %d is not possible", c.Quorum)
 	case c.Validation != nil && (!(c.Validation.Fraction >= 0) || c.Validation.Fraction > 0.9):
 		return bad("Use a share from 0 to 0.9.", "validation share %v is not possible", c.Validation.Fraction)
 	case c.Test.Column == "" && (!(c.Test.Fraction >= 0) || c.Test.Fraction > 0.9):
@@ -243,6 +254,9 @@ func Freeze(p fed.ProjectID, e fed.ExperimentDoc, prep fed.Digest, members []fed
 	}
 	var out []fed.Run
 	for i, t := range ts {
+		if q := t.Config.Quorum; q > len(members) {
+			return nil, fed.Errorf(fed.Invalid, "Use at most the number of parties, or 0 for automatic.", "a quorum of %d cannot be met by %d parties", q, len(members))
+		}
 		raw, err := canonical(t.Config)
 		if err != nil {
 			return nil, fmt.Errorf("freeze configuration: %w", err)

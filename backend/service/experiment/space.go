@@ -59,14 +59,26 @@ func sampleDimension(d fed.Dimension, u float64) any {
 	lo, hi, q, _ := dimension(d).bounds()
 	v := lo + u*(hi-lo)
 	if isLog(d.Type) {
-		v = math.Exp(math.Log(lo) + u*(math.Log(hi)-math.Log(lo)))
+		v = min(max(math.Exp(math.Log(lo)+u*(math.Log(hi)-math.Log(lo))), lo), hi) // exp(log(3)) < 3
 	}
 	if q > 0 {
 		v = min(max(math.Round(v/q)*q, lo), hi)
 	}
 	switch d.Type {
-	case "randint", "qrandint", "lograndint":
+	case "randint", "lograndint":
 		v = min(math.Floor(v), math.Ceil(hi)-1)
+	case "qrandint":
+		v = stepped(v, lo, hi, max(q, 1))
 	}
 	return v
+}
+
+// stepped returns the multiple of q in [lo, hi) nearest to v, which lies in
+// [lo, hi]; without one, an integer there.
+func stepped(v, lo, hi, q float64) float64 {
+	first, last := math.Ceil(lo/q)*q, (math.Ceil(hi/q)-1)*q
+	if first > last {
+		return min(math.Floor(v), math.Ceil(hi)-1)
+	}
+	return min(max(math.Round(v/q)*q, first), last)
 }

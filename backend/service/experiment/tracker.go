@@ -9,12 +9,14 @@ import (
 	"synergos.app/desktop/backend/fed"
 )
 
-// Tracker follows experiments and runs through the documents of the book. It is
-// safe for concurrent use; what it returns is a copy.
+// Tracker follows experiments and runs through the documents of the book. The
+// documents of one author come in order, those of different authors in any: the
+// result is the same. It is safe for concurrent use; what it returns is a copy.
 type Tracker struct {
 	mu          sync.Mutex
 	experiments map[fed.ExperimentID]*Experiment
 	runs        map[fed.RunID]*Run
+	early       map[fed.RunID][]fed.Doc // rounds and ends that came before their run
 }
 
 // Experiment is a question with who asked it.
@@ -40,7 +42,7 @@ type Run struct {
 
 // NewTracker returns an empty tracker.
 func NewTracker() *Tracker {
-	return &Tracker{experiments: map[fed.ExperimentID]*Experiment{}, runs: map[fed.RunID]*Run{}}
+	return &Tracker{experiments: map[fed.ExperimentID]*Experiment{}, runs: map[fed.RunID]*Run{}, early: map[fed.RunID][]fed.Doc{}}
 }
 
 // Apply takes a document; those of other kinds are ignored. It returns the run
@@ -58,9 +60,9 @@ func (t *Tracker) Apply(d fed.Doc) fed.RunID {
 	case fed.DocRun:
 		return t.run(p, d)
 	case fed.DocRound:
-		return t.round(d)
+		return t.round(p, d)
 	case fed.DocRunEnd:
-		return t.end(d)
+		return t.end(p, d)
 	}
 	return ""
 }
@@ -78,8 +80,33 @@ func (t *Tracker) run(p fed.ProjectID, d fed.Doc) fed.RunID {
 	if json.Unmarshal(d.Body, &r) != nil || !validRun(r, p) || t.runs[r.ID] != nil {
 		return ""
 	}
+	if e := t.experiments[r.Experiment]; e == nil || e.By != d.Author || e.Project != p {
+		return "" // only who asked the question starts its runs
+	}
 	t.runs[r.ID] = &Run{Run: r, By: d.Author, QueuedMs: d.TimeMs}
+	early := t.early[r.ID]
+	delete(t.early, r.ID)
+	for _, d := range early {
+		if from, _ := fed.ProjectOf(d.Scope); d.Kind == fed.DocRound {
+			t.round(from, d)
+		} else {
+			t.end(from, d)
+		}
+	}
 	return r.ID
+}
+
+// of returns the run that a document of project p speaks of. When the run is not
+// known yet, its creator's documents being on the way, the document is kept.
+func (t *Tracker) of(p fed.ProjectID, id fed.RunID, d fed.Doc) *Run {
+	r := t.runs[id]
+	switch {
+	case r == nil && fed.ValidHexID(string(id)):
+		t.early[id] = append(t.early[id], d)
+	case r != nil && r.Project != p:
+		return nil
+	}
+	return r
 }
 
 // validRun checks what a peer's run must be before anything is indexed by it.
@@ -91,26 +118,26 @@ func validRun(r fed.Run, p fed.ProjectID) bool {
 	if err != nil || fed.DigestOf(raw) != r.ConfigHash {
 		return false
 	}
-	ranks := make([]bool, len(r.Members))
+	ranks, parties := make([]bool, len(r.Members)), map[fed.PartyID]bool{}
 	for i, m := range r.Members {
-		if i > 0 && r.Members[i-1].Name >= m.Name || m.Rank < 0 || m.Rank >= len(ranks) || ranks[m.Rank] || !fed.ValidKeyID(string(m.Party)) {
+		if i > 0 && r.Members[i-1].Name >= m.Name || m.Rank < 0 || m.Rank >= len(ranks) || ranks[m.Rank] || !fed.ValidKeyID(string(m.Party)) || parties[m.Party] {
 			return false
 		}
-		ranks[m.Rank] = true
+		ranks[m.Rank], parties[m.Party] = true, true
 	}
-	return true
+	return r.Config.Quorum <= len(r.Members)
 }
 
-func (t *Tracker) round(d fed.Doc) fed.RunID {
+func (t *Tracker) round(p fed.ProjectID, d fed.Doc) fed.RunID {
 	var rec fed.RoundRecord
 	if json.Unmarshal(d.Body, &rec) != nil {
 		return ""
 	}
-	r := t.runs[rec.Run]
+	r := t.of(p, rec.Run, d)
 	if r == nil || rec.Coordinator != d.Author || rec.N < 0 || rec.N > r.Config.Rounds || !isMember(r.Run, d.Author) {
 		return ""
 	}
-	if rec.N == 0 && r.StartedMs == 0 {
+	if rec.N == 0 && (r.StartedMs == 0 || d.TimeMs < r.StartedMs) {
 		r.StartedMs = d.TimeMs
 	}
 	i, found := slices.BinarySearchFunc(r.Rounds, rec, func(a, b fed.RoundRecord) int { return cmp.Compare(a.N, b.N) })
@@ -124,26 +151,28 @@ func (t *Tracker) round(d fed.Doc) fed.RunID {
 }
 
 // better orders two records of one round: the fuller one stands, since a
-// successor may only know that a round was committed.
-func better(a, b fed.RoundRecord) bool { return len(a.In) > len(b.In) }
+// successor may only know that a round was committed; then the newer term's.
+func better(a, b fed.RoundRecord) bool {
+	return cmp.Or(cmp.Compare(len(a.In), len(b.In)), cmp.Compare(a.Term, b.Term), cmp.Compare(a.Coordinator, b.Coordinator), cmp.Compare(a.Digest, b.Digest)) > 0
+}
 
 func isMember(r fed.Run, p fed.PartyID) bool {
 	_, ok := r.Member(p)
 	return ok
 }
 
-func (t *Tracker) end(d fed.Doc) fed.RunID {
+func (t *Tracker) end(p fed.ProjectID, d fed.Doc) fed.RunID {
 	var e fed.RunEnd
 	if json.Unmarshal(d.Body, &e) != nil {
 		return ""
 	}
-	r := t.runs[e.Run]
-	if r == nil || !isMember(r.Run, d.Author) && d.Author != r.By {
+	r := t.of(p, e.Run, d)
+	if r == nil || !isMember(r.Run, d.Author) && d.Author != r.By || e.State != "finished" && e.State != "failed" && e.State != "cancelled" {
 		return ""
 	}
-	key := string(d.Hash())
+	key := "1" + string(d.Hash())
 	if e.State == "finished" {
-		key = "" // a finished run is never un-finished by a late cancel
+		key = "0" + string(d.Hash()) // a finished run is never un-finished by a late cancel
 	}
 	if r.End != nil && r.endKey <= key {
 		return ""
