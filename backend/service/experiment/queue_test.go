@@ -167,13 +167,13 @@ func TestQueueKeepsItsLimit(t *testing.T) {
 		d.want("0 at 0s", "1 at 0s")
 		d.state(0, "running")
 		d.state(2, "")
-		time.Sleep(time.Minute)
+		rest(time.Minute)
 		d.want("0 at 0s", "1 at 0s")
 		d.finish(1)
 		d.want("0 at 0s", "1 at 0s", "2 at 1m0s")
 		d.finish(0)
 		d.finish(2)
-		time.Sleep(time.Hour)
+		rest(time.Hour)
 		d.want("0 at 0s", "1 at 0s", "2 at 1m0s", "3 at 1m0s")
 		if d.told == 0 || d.saved[d.runs[3].ID] != "running" {
 			t.Error("a state was not told or saved")
@@ -194,7 +194,7 @@ func TestQueueTriesAgain(t *testing.T) {
 			if s, why := d.State(d.runs[0].ID); s != "queued" || why != "B has no place" {
 				t.Errorf("the refused run is %q because %q", s, why)
 			}
-			time.Sleep(671 * time.Second)
+			rest(671 * time.Second)
 			want := []string{"0 at 0s", "1 at 0s"}
 			for _, at := range []time.Duration{10, 30, 70, 150, 310, 470, 630} { // 10, 20, 40, 80, 160, 160 ...
 				want = append(want, fmt.Sprintf("0 at %v", at*time.Second))
@@ -203,7 +203,7 @@ func TestQueueTriesAgain(t *testing.T) {
 			d.mu.Lock()
 			delete(d.answer, d.runs[0].ID)
 			d.mu.Unlock()
-			time.Sleep(160 * time.Second)
+			rest(160 * time.Second)
 			d.state(0, "running")
 			d.stop()
 		})
@@ -217,7 +217,7 @@ func TestRefusalEndsTheRun(t *testing.T) {
 			d := newDesk(t, 1)
 			d.answer[d.runs[0].ID] = fed.Errorf(kind, "Ask B.", "B says no")
 			d.start()
-			time.Sleep(time.Hour)
+			rest(time.Hour)
 			d.want("0 at 0s")
 			want := fed.RunEnd{Run: d.runs[0].ID, State: "failed", Reason: reason, Problem: "B says no", Hint: "Ask B."}
 			if diff := cmp.Diff(want, d.ends[d.runs[0].ID]); diff != "" {
@@ -238,7 +238,7 @@ func TestUnrecordedEndIsTriedAgain(t *testing.T) {
 		d.mu.Lock()
 		d.endErr = nil
 		d.mu.Unlock()
-		time.Sleep(16 * time.Second)
+		rest(16 * time.Second)
 		if d.ends[d.runs[0].ID].Reason != "consent_denied" {
 			t.Errorf("ends: %v after %v", d.ends, d.opened)
 		}
@@ -251,7 +251,7 @@ func TestPausedRunWaitsForAPerson(t *testing.T) {
 		d := newDesk(t, 2)
 		d.saved[d.runs[0].ID] = "paused"
 		d.start()
-		time.Sleep(time.Hour)
+		rest(time.Hour)
 		d.want("1 at 0s")
 		if err := d.Set(context.Background(), d.runs[0], "queued", ""); err != nil {
 			t.Fatal(err)
@@ -271,7 +271,7 @@ func TestQueueAfterARestart(t *testing.T) {
 			d.saved[d.runs[i].ID] = s
 		}
 		d.start()
-		time.Sleep(time.Minute)
+		rest(time.Minute)
 		d.want("1 at 0s") // one place is taken by run 0
 		d.state(2, "paused")
 		d.finish(0)
@@ -293,4 +293,10 @@ func TestQueueEndsWhileAsking(t *testing.T) {
 			t.Errorf("ends %v, saved %v, opened %v", d.ends, d.saved, d.opened)
 		}
 	})
+}
+
+// rest lets time pass and everything settle.
+func rest(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
 }
