@@ -136,7 +136,7 @@ func TestSchemaAgreesWithTheApp(t *testing.T) {
 		{"train.lr", "0", false}, {"train.lr", "101", false}, {"train.batch", "0", false}, {"train.batch", "1048577", false},
 		{"train.epochs", "0", false}, {"train.epochs", "10001", false}, {"train.steps", "5", false}, {"train.optimizer", `"adam"`, true}, {"train.optimizer", `"lamb"`, false},
 		{"train.momentum", "1", false}, {"train.momentum", "0.9", true}, {"train.weightDecay", "-1", false}, {"train.clip", "-1", false}, {"train.clip", "1", true},
-		{"strategy", `{"name":"fedprox","mu":0.1}`, true}, {"strategy", `{"name":"fedprox","mu":-1}`, false}, {"strategy", `{"name":"fedavg","mu":1}`, false}, {"strategy", `{"name":"scaffold"}`, false},
+		{"strategy", `{"name":"fedprox","mu":0.1}`, true}, {"strategy", `{"name":"fedprox","mu":-1}`, false}, {"strategy", `{"name":"fedavg","mu":1}`, true}, {"strategy", `{"name":"scaffold"}`, false},
 		{"model", `{"family":"layers","layers":[{"type":"Linear","out":8},{"type":"ReLU"},{"type":"Dropout","p":0.5},{"type":"LayerNorm"},{"type":"Linear"}]}`, true},
 		{"model", `{"family":"layers","layers":[{"type":"Linear","out":8},{"type":"GELU"},{"type":"Tanh"},{"type":"LeakyReLU","slope":0.2},{"type":"Linear"},{"type":"Sigmoid"}]}`, true},
 		{"model", `{"family":"layers","layers":[{"type":"Conv"},{"type":"Linear"}]}`, false}, {"model", `{"family":"layers","layers":[]}`, false},

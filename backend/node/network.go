@@ -42,10 +42,38 @@ func (n *Node) openHost() (Network, error) {
 func (n *Node) TransportOptions() transport.Options {
 	return transport.Options{
 		Self: n.identity(), Statement: func() identity.Signed { return n.identity().Signed() }, Peers: n.peers, Egress: n.egress, Blobs: blobStore{n.store}, Invites: invites{n},
-		MayFetch: n.grants.allow, Queries: []string{askOpen, askStart, askDrop, askLive},
+		MayFetch: n.grants.allow, Permit: n.peers.permit, Queries: []string{askOpen, askStart, askDrop, askLive},
 		OnEvent: n.peers.event, OnPairing: n.peers.pairing, OnPaired: n.peers.paireD,
 		Tap: n.opts.Tap, Clock: n.opts.Now, Log: n.opts.Log.With(slog.String("room", "network")), Software: "synergos " + n.opts.Version,
 	}
+}
+
+// gridKinds are what an observer does not send: it reads, and takes no part.
+var gridKinds = map[wire.Kind]bool{
+	wire.KindPrevote: true, wire.KindVote: true, wire.KindAck: true, wire.KindUpdate: true, wire.KindControl: true, wire.KindAlign: true,
+	wire.KindScore: true, wire.KindEval: true, wire.KindQuery: true, wire.KindRound: true,
+}
+
+// leadKinds are what only a party that may lead sends.
+var leadKinds = map[wire.Kind]bool{wire.KindRound: true, wire.KindPrevote: true, wire.KindVote: true, wire.KindScore: true, wire.KindEval: true}
+
+// permit checks a peer's role against the kind of a message.
+func (b *peerBook) permit(p fed.PartyID, k wire.Kind) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, r := range b.rows {
+		if fed.PartyID(r.Party) != p || r.RevokedMs != 0 {
+			continue
+		}
+		switch r.Role {
+		case identity.RoleObserver:
+			return !gridKinds[k]
+		case identity.RoleParticipant:
+			return !leadKinds[k]
+		}
+		return true
+	}
+	return false
 }
 
 // blobStore adapts the store to the network's interface.
@@ -144,6 +172,8 @@ func (n *Node) handle(ctx context.Context, from fed.PartyID, msg wire.Message) (
 		n.grids.heardBytes(fed.RunID(m.Subject), int64(len(m.Body)+len(m.Sig)+len(m.Key)))
 		return nil, n.receive(ctx, from, m.Doc)
 	case wire.DocVector:
+		return nil, n.answerVector(ctx, from, m.Heads)
+	case wire.DocWant:
 		return nil, n.answerVector(ctx, from, m.Heads)
 	case wire.Update:
 		return wire.Answer{Body: []byte("{}")}, n.takeUpdate(from, m)

@@ -24,10 +24,23 @@ func (n *Node) openRest(ctx context.Context) (err error) {
 	return err
 }
 
-func (n *Node) startRest() { n.servings.resume() }
+func (n *Node) startRest() {
+	n.servings.resume()
+	if n.opts.Tutorial != nil && n.settings.get("tutorial") == "on" {
+		if err := n.joinTutorial(); err != nil {
+			n.opts.Log.Warn("tutorial not resumed", "error", err.Error())
+		}
+	}
+}
 
 func (n *Node) closeRest() error {
 	var errs []error
+	n.tutorialMu.Lock()
+	if n.endTutorial != nil {
+		n.endTutorial()
+		n.endTutorial = nil
+	}
+	n.tutorialMu.Unlock()
 	if n.servings != nil {
 		errs = append(errs, n.servings.closeAll())
 	}

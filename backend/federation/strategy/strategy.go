@@ -49,10 +49,7 @@ type Weighted struct {
 func New(spec fed.StrategySpec) (Strategy, error) {
 	switch spec.Name {
 	case NameFedAvg:
-		if spec.Mu != 0 {
-			return nil, fed.Errorf(fed.Invalid, "leave mu out or choose fedprox", "fedavg has no mu")
-		}
-		return averaging{}, nil
+		return averaging{}, nil // mu belongs to fedprox and says nothing here
 	case NameFedProx:
 		if !(spec.Mu >= 0) || math.IsInf(spec.Mu, 0) {
 			return nil, fed.Errorf(fed.Invalid, "choose a mu such as 0.01", "mu %v of fedprox is not a number from 0 up", spec.Mu)

@@ -164,7 +164,7 @@ func TestNew(t *testing.T) {
 		{fed.StrategySpec{Name: "fedavg"}, true, 0},
 		{fed.StrategySpec{Name: "fedprox", Mu: .01}, true, .01},
 		{fed.StrategySpec{Name: "fedprox"}, true, 0},
-		{fed.StrategySpec{Name: "fedavg", Mu: .1}, false, 0},
+		{fed.StrategySpec{Name: "fedavg", Mu: .1}, true, 0},
 		{fed.StrategySpec{Name: "fedprox", Mu: -1}, false, 0},
 		{fed.StrategySpec{Name: "fedprox", Mu: math.NaN()}, false, 0},
 		{fed.StrategySpec{Name: "fedprox", Mu: math.Inf(1)}, false, 0},

@@ -211,8 +211,6 @@ func Check(c fed.RunConfig) error {
 		return bad("Use sgd or adam.", "optimizer %q is not known", c.Train.Optimizer)
 	case c.Strategy.Name != "fedavg" && c.Strategy.Name != "fedprox":
 		return bad("Use fedavg or fedprox.", "strategy %q is not known", c.Strategy.Name)
-	case c.Strategy.Name == "fedavg" && c.Strategy.Mu != 0:
-		return bad("Leave mu out, or use fedprox.", "fedavg has no mu")
 	case !(c.Strategy.Mu >= 0) || c.Strategy.Mu > 1e6:
 		return bad("Use 0 or a small positive number.", "mu %v is not possible", c.Strategy.Mu)
 	case c.Model.Family != "logistic" && c.Model.Family != "linear" && c.Model.Family != "layers":

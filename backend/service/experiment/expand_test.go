@@ -161,7 +161,6 @@ func TestExpandRefuses(t *testing.T) {
 		"huge count":        {"grid", map[string]fed.Dimension{"epochs": dim("choice", 1e18)}, "epochs"},
 		"impossible value":  {"grid", map[string]fed.Dimension{"lr": dim("choice", 0.0)}, "learning rate"},
 		"unknown strategy":  {"grid", map[string]fed.Dimension{"strategy": dim("choice", "scaffold")}, "scaffold"},
-		"mu of fedavg":      {"grid", map[string]fed.Dimension{"mu": dim("choice", 0.1)}, "mu"},
 		"too many":          {"grid", map[string]fed.Dimension{"seed": dim("choice", many...), "rounds": dim("choice", many...)}, "10000"},
 		"bad though single": {"single", map[string]fed.Dimension{"lr": dim("normal", 0.0, 1.0)}, "normal"},
 	} {
