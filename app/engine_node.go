@@ -4,7 +4,6 @@ import (
 	"context"
 	"path/filepath"
 
-	"synergos.app/desktop/backend/federation/round"
 	"synergos.app/desktop/backend/node"
 	"synergos.app/desktop/backend/sim"
 )
@@ -13,10 +12,9 @@ func init() { openEngine = openNode }
 
 // openNode opens the party in cfg.Home.
 func openNode(ctx context.Context, cfg EngineConfig) (Engine, error) {
-	timers := round.Default()
 	return node.Open(ctx, node.Options{
 		Home: cfg.Home, Name: cfg.Name, Listen: cfg.PeerListen, Loopback: cfg.Loopback, Discover: cfg.Discovery, DataRoots: cfg.DataRoots,
-		Timers: timers, Publish: cfg.Publish, Log: cfg.Log, Version: cfg.Version, Window: cfg.Window, Epoch: cfg.Epoch,
-		Tutorial: sim.Tutorial{Home: filepath.Join(cfg.Home, "tutorial"), Log: cfg.Log, Timers: timers.Divided(10)},
+		Publish: cfg.Publish, Log: cfg.Log, Version: cfg.Version, Window: cfg.Window, Epoch: cfg.Epoch,
+		Tutorial: sim.Tutorial{Home: filepath.Join(cfg.Home, "tutorial"), Log: cfg.Log},
 	})
 }

@@ -139,4 +139,3 @@ func digits(v fed.Number) string {
 	}
 	return fmt.Sprintf("%.4f", float64(v))
 }
-

@@ -72,6 +72,8 @@ var rooms = []room{
 		foreign: []string{"github.com/danielgtaylor/huma/v2"},
 	},
 	{
+		// sim: rehearsals from the command line, and the virtual hospitals that the
+		// tutorial puts beside the user's party
 		prefix: "app", may: []string{"app", fedDir, "backend/node", "backend/sim", "frontend"}, siblings: true,
 		foreign: []string{"github.com/gofrs/flock", "golang.org/x/sys", "golang.org/x/text"},
 	},

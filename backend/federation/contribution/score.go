@@ -12,9 +12,10 @@ const (
 	// LossCap is the advised cap of one row's log-loss, in nats: one mislabelled
 	// row then cannot decide a reward.
 	LossCap = 16
-	// MinRows is the least number of validation rows that may score, CoarseRows the
-	// number below which the screen says "coarse".
-	MinRows, CoarseRows = 100, 400
+	// MinRows is the least number of validation rows that may score.
+	MinRows = 100
+	// CoarseRows is the number of them below which the screen says "coarse".
+	CoarseRows = 400
 	// DefaultReplicates is the number of bootstrap resamples of an interval.
 	DefaultReplicates = 200
 

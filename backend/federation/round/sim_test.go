@@ -33,13 +33,12 @@ const (
 )
 
 type event struct {
-	at       time.Duration
-	seq      int
-	node     int
-	gen      int // of the node; 0: any
-	in       Input
-	what     byte // i: input, t: tick, r: restart, u: thaw
-	from, to int
+	at   time.Duration
+	seq  int
+	node int
+	gen  int // of the node; 0: any
+	in   Input
+	what byte // i: input, t: tick, r: restart, u: thaw
 }
 
 type queue []event

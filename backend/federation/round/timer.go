@@ -4,10 +4,10 @@ import "time"
 
 // Next returns when the next Tick has something to do.
 func (m *Machine) Next() time.Time {
-	switch {
-	case m.state == Coordinator:
+	switch m.state {
+	case Coordinator:
 		return m.sent.Add(m.cfg.Heartbeat)
-	case m.state == PreCandidate || m.state == Candidate:
+	case PreCandidate, Candidate:
 		return earlier(m.ballotEnd, m.sent.Add(m.cfg.Heartbeat))
 	}
 	next := m.now.Add(m.cfg.Lease)

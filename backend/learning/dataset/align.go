@@ -292,10 +292,10 @@ func sharedType(cells []*OfferColumn, asCategory bool) Type {
 // fits reports whether an offered column can be read as the shared type. Columns
 // with too few values are numbers when they are empty, and fit everything then.
 func fits(c *OfferColumn, to Type) bool {
-	switch {
-	case to == Category:
+	switch to {
+	case Category:
 		return c.Type == Category || c.Type == Bool || c.Sparse && c.Type.Numeric()
-	case to == Date:
+	case Date:
 		return c.Type == Date || c.Sparse && c.Type == Float
 	}
 	return c.Type.Numeric() && c.Type != Date

@@ -7,7 +7,6 @@ import (
 
 	"synergos.app/desktop/backend/fed"
 	"synergos.app/desktop/backend/learning/model"
-	"synergos.app/desktop/backend/learning/tensor"
 )
 
 // Every layer type stands between two Linear layers, so that its gradient by
@@ -157,7 +156,7 @@ func BenchmarkGradientMLP(b *testing.B) {
 		b.Fatal(err)
 	}
 	rng := newRand()
-	var p tensor.Params = m.Init(rng)
+	p := m.Init(rng)
 	x, y := batch(rng, m, 32)
 	w, g := m.NewWorkspace(), m.Zeros()
 	b.ReportAllocs()
