@@ -115,7 +115,7 @@ func (c *colBuilder) becomeTexts() {
 	for i, v := range c.values {
 		c.codes[i] = -1
 		if !c.missing.get(i) {
-			c.codes[i] = c.code([]byte(numberText(v)))
+			c.codes[i] = c.code([]byte(NumberText(v)))
 		}
 	}
 	c.values = nil

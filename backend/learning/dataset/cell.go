@@ -151,7 +151,7 @@ func textNumber(s string) (float64, bool) {
 func canonical(s string) string {
 	s = strings.TrimSpace(s)
 	if v, kind := readCell([]byte(s)); kind == cellNumber {
-		return numberText(v)
+		return NumberText(v)
 	}
 	if len(s) == 4 || len(s) == 5 {
 		if l := strings.ToLower(s); l == "true" || l == "false" {

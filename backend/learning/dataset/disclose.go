@@ -357,7 +357,7 @@ func numberBins(c *ColumnProfile, k int) []cellCount {
 	out := make([]cellCount, 10)
 	for i := range out {
 		from, to := lo+float64(i)*width, lo+float64(i+1)*width
-		out[i].name = numberText(significant(from, 9)) + rangeWord + numberText(significant(to, 9))
+		out[i].name = NumberText(significant(from, 9)) + rangeWord + NumberText(significant(to, 9))
 		out[i].value = significant(from+width/2, 9)
 	}
 	out[0].name = "below" + rangeWord + lastOf(out[0].name)

@@ -106,9 +106,9 @@ func (e *RowEncoder) number(c *PreparedColumn, value any, given bool, x []float3
 	switch {
 	case missing:
 		v = float64(c.Fill)
-		n = missingNotice(given, numberText(significant(v, 4)))
+		n = missingNotice(given, NumberText(significant(v, 4)))
 	case c.Low.Finite() && v < float64(c.Low) || c.High.Finite() && v > float64(c.High):
-		n = &Notice{Kind: "range", Text: fmt.Sprintf("%s is outside the usual range %s to %s", numberText(v), numberText(float64(c.Low)), numberText(float64(c.High)))}
+		n = &Notice{Kind: "range", Text: fmt.Sprintf("%s is outside the usual range %s to %s", NumberText(v), NumberText(float64(c.Low)), NumberText(float64(c.High)))}
 	}
 	f, ok := e.scale(v, at)
 	if !ok {
@@ -147,7 +147,7 @@ func readNumber(c *PreparedColumn, value any) (v float64, missing bool, err erro
 	case string:
 		return readText(c, x, wrong)
 	}
-	v, ok := asFloat(value)
+	v, ok := AsFloat(value)
 	switch {
 	case !ok:
 		return 0, false, wrong("a " + kindOf(value))
@@ -181,7 +181,9 @@ func readText(c *PreparedColumn, s string, wrong func(string) error) (float64, b
 	return v, false, nil
 }
 
-func asFloat(value any) (float64, bool) {
+// AsFloat returns a value of one of the number types that JSON, Arrow and Go callers
+// give as a float64; false for anything else.
+func AsFloat(value any) (float64, bool) {
 	switch x := value.(type) {
 	case float64:
 		return x, true
@@ -248,11 +250,11 @@ func categoryText(value any) (s string, missing, ok bool) {
 	case string:
 		s = x
 	default:
-		v, number := asFloat(value)
+		v, number := AsFloat(value)
 		if !number {
 			return "", false, false
 		}
-		s = numberText(v)
+		s = NumberText(v)
 	}
 	s = strings.TrimSpace(s)
 	_, kind := readCell([]byte(s))

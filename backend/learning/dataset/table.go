@@ -213,11 +213,11 @@ func valueText(t Type, v float64) string {
 	case Date:
 		return dateText(v)
 	}
-	return numberText(v)
+	return NumberText(v)
 }
 
-// numberText is the one spelling of a number.
-func numberText(v float64) string {
+// NumberText is the one spelling of a number, in dictionaries and in answers.
+func NumberText(v float64) string {
 	if v == 0 {
 		return "0"
 	}

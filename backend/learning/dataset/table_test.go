@@ -144,13 +144,13 @@ func TestFindings(t *testing.T) {
 	for i := range 60 {
 		y := i % 2
 		lines = append(lines, strings.Join([]string{
-			numberText(float64(1000 + i)),                 // counts up
-			"user" + numberText(float64(i)) + "@mail.org", // email
+			NumberText(float64(1000 + i)),                 // counts up
+			"user" + NumberText(float64(i)) + "@mail.org", // email
 			"5", // constant
-			numberText(float64(10*y) + float64(i%7)/10), // leak
-			numberText(float64(i * i % 41)),             // fine
-			numberText(float64(i % 4)),                  // codes
-			numberText(float64(y)),
+			NumberText(float64(10*y) + float64(i%7)/10), // leak
+			NumberText(float64(i * i % 41)),             // fine
+			NumberText(float64(i % 4)),                  // codes
+			NumberText(float64(y)),
 		}, ","))
 	}
 	table := rows(t, "row,contact,site,late,bp,cp,target", lines...)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"synergos.app/desktop/backend/fed"
+	"synergos.app/desktop/backend/learning/dataset"
 )
 
 // Mode is what happens to a value that a column does not take.
@@ -178,26 +179,10 @@ func (c *column) read(v any, coerce bool) (any, *refusal) {
 	case map[string]any:
 		return nil, &refusal{"type", "an object"}
 	}
-	if f, ok := asFloat(v); ok {
+	if f, ok := dataset.AsFloat(v); ok {
 		return c.number(f)
 	}
 	return nil, &refusal{"type", "a value of another kind"}
-}
-
-func asFloat(v any) (float64, bool) {
-	switch x := v.(type) {
-	case float64:
-		return x, true
-	case float32:
-		return float64(x), true
-	case int:
-		return float64(x), true
-	case int64:
-		return float64(x), true
-	case uint64:
-		return float64(x), true
-	}
-	return 0, false
 }
 
 func (c *column) number(f float64) (any, *refusal) {
@@ -207,7 +192,7 @@ func (c *column) number(f float64) (any, *refusal) {
 	case math.IsInf(f, 0):
 		return nil, &refusal{"range", "an infinity"}
 	case c.Kind == Category:
-		return c.category(numberText(f))
+		return c.category(dataset.NumberText(f))
 	case c.Type == "bool" && f != 0 && f != 1:
 		return nil, &refusal{"range", "another number"}
 	}
@@ -219,8 +204,8 @@ func (c *column) truth(b, coerce bool) (any, *refusal) {
 	switch {
 	case c.Kind == Category && c.known[strconv.FormatBool(b)]:
 		return strconv.FormatBool(b), nil
-	case c.Kind == Category && c.known[numberText(f)]:
-		return numberText(f), nil
+	case c.Kind == Category && c.known[dataset.NumberText(f)]:
+		return dataset.NumberText(f), nil
 	case c.Kind == Category:
 		return strconv.FormatBool(b), &refusal{"unseen", "a truth value that was not seen in training"}
 	case c.Type == "bool" || coerce:
@@ -256,8 +241,8 @@ func (c *column) category(s string) (any, *refusal) {
 	if s == "" {
 		return nil, nil
 	}
-	if f, err := strconv.ParseFloat(s, 64); err == nil && c.known[numberText(f)] {
-		return numberText(f), nil
+	if f, err := strconv.ParseFloat(s, 64); err == nil && c.known[dataset.NumberText(f)] {
+		return dataset.NumberText(f), nil
 	}
 	if low := strings.ToLower(s); (low == "true" || low == "false") && c.known[low] {
 		return low, nil
@@ -302,15 +287,4 @@ func missingWord(s string) bool {
 		return true
 	}
 	return false
-}
-
-// numberText is the one spelling of a number, as dictionaries of categories have.
-func numberText(v float64) string {
-	switch a := math.Abs(v); {
-	case v == 0:
-		return "0"
-	case a < 1e15 && a >= 1e-6:
-		return strconv.FormatFloat(v, 'f', -1, 64)
-	}
-	return strconv.FormatFloat(v, 'g', -1, 64)
 }
