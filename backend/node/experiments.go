@@ -14,6 +14,7 @@ import (
 	"synergos.app/desktop/backend/learning/tensor"
 	"synergos.app/desktop/backend/node/view"
 	"synergos.app/desktop/backend/service/experiment"
+	"synergos.app/desktop/backend/service/project"
 )
 
 // CreateExperiment freezes the runs of a question and queues them here.
@@ -413,13 +414,13 @@ func (n *Node) runView(r experiment.Run) view.Run {
 		t := at(r.StartedMs)
 		v.StartedAt = &t
 	}
-	n.runState(&v, r)
+	n.runState(&v, r, p)
 	v.Version = n.versionOf(r.ID)
 	return v
 }
 
 // runState fills in where a run stands, with its sentence.
-func (n *Node) runState(v *view.Run, r experiment.Run) {
+func (n *Node) runState(v *view.Run, r experiment.Run, p project.Project) {
 	if r.End != nil {
 		t := at(r.EndedMs)
 		v.EndedAt, v.State, v.EndReason, v.BestRound, v.ParamsHash = &t, r.End.State, r.End.Reason, r.End.Best, string(r.End.Params)
@@ -433,6 +434,10 @@ func (n *Node) runState(v *view.Run, r experiment.Run) {
 		if r.End.Problem != "" && r.End.State == "failed" {
 			v.Problem = &view.Problem{Kind: r.End.Reason, Text: r.End.Problem, Hint: r.End.Hint}
 		}
+		return
+	}
+	if me, ok := p.Standing(n.me()); !ok || me.State == "left" || me.State == "declined" {
+		v.State, v.EndReason, v.Sentence = "cancelled", "user", "This party left the project; the others may go on without it."
 		return
 	}
 	x := n.grids.get(r.ID)
@@ -454,6 +459,8 @@ func (n *Node) runState(v *view.Run, r experiment.Run) {
 	switch {
 	case s.Held:
 		v.State, v.Sentence = "paused", fmt.Sprintf("Paused after round %d of %d.", v.Round, v.Rounds)
+	case s.Leader == "" && s.Stopped != "":
+		v.State, v.Sentence = "paused", s.Stopped+" It goes on by itself when enough are back."
 	case s.Leader == "":
 		v.State, v.Sentence = "preparing", "The parties are choosing who coordinates."
 	case v.Round >= v.Rounds:

@@ -157,6 +157,27 @@ func (g *grids) join(ctx context.Context, from fed.PartyID, id fed.RunID) error 
 	return g.place(ctx, r.Run)
 }
 
+// joinedBefore counts the runs of run's project that this party joined before it:
+// all others while it has not joined run itself.
+func (g *grids) joinedBefore(run fed.Run) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	mine := g.states[run.ID].StartedMs
+	k := 0
+	for id, s := range g.states {
+		earlier := mine == 0 || s.StartedMs < mine || s.StartedMs == mine && id < run.ID
+		if id != run.ID && fed.ProjectID(s.Project) == run.Project && s.StartedMs != 0 && earlier {
+			k++
+		}
+	}
+	for id, x := range g.open { // those that wait for the word to start
+		if mine == 0 && id != run.ID && x.run.Project == run.Project && g.states[id].StartedMs == 0 {
+			k++
+		}
+	}
+	return k
+}
+
 // place makes the session without starting it.
 func (g *grids) place(ctx context.Context, run fed.Run) error {
 	s, err := party.Open(ctx, run, g.ports(run))

@@ -284,8 +284,7 @@ func (n *Node) consents(run fed.Run) error {
 	if err := n.data.allowsRun(c.Dataset, run); err != nil {
 		return err
 	}
-	used := n.tracker.Runs(func(r experiment.Run) bool { return r.Project == run.Project && r.ID != run.ID && r.StartedMs != 0 })
-	return c.Allows(run, len(used), ms(n.opts.Now()))
+	return c.Allows(run, n.grids.joinedBefore(run), ms(n.opts.Now()))
 }
 
 // DeclineProject says no to an invitation.
@@ -309,6 +308,9 @@ func (n *Node) sayNo(ctx context.Context, id, kind, reason string) (view.Project
 	if _, err := n.project(id); err != nil {
 		return view.Project{}, err
 	}
+	if err := n.cancelOwn(ctx, id); err != nil {
+		return view.Project{}, err
+	}
 	if err := n.db.EndConsents(ctx, query.EndConsentsParams{EndedMs: ms(n.opts.Now()), Project: id}); err != nil {
 		return view.Project{}, fmt.Errorf("end consents: %w", err)
 	}
@@ -320,6 +322,18 @@ func (n *Node) sayNo(ctx context.Context, id, kind, reason string) (view.Project
 	}
 	n.inbox.answered(ctx, "invitation", id)
 	return n.Project(ctx, id)
+}
+
+// cancelOwn ends the runs that this party queued in a project, while the others
+// still listen to it.
+func (n *Node) cancelOwn(ctx context.Context, id string) error {
+	for _, r := range n.tracker.Runs(func(r experiment.Run) bool { return string(r.Project) == id && r.By == n.me() && r.End == nil }) {
+		end := fed.RunEnd{Run: r.ID, State: "cancelled", Reason: "user", Problem: "the party that started it left the project", Rounds: max(len(r.Rounds)-1, 0)}
+		if err := n.grids.EndRun(ctx, r.Run, end); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // introduce pairs with the other members of an accepted project: the roster is

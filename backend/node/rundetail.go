@@ -32,10 +32,11 @@ func (n *Node) Run(ctx context.Context, id string) (view.RunDetail, error) {
 		return v, err
 	}
 	v.Steps = steps
-	live := r.End == nil
-	open := n.grids.get(r.ID) != nil
+	live := r.End == nil && v.Run.State != "cancelled" // what this party left has ended for it
+	x := n.grids.get(r.ID)
+	open, held := x != nil, x == nil || x.session.State().Held
 	v.CanPause = live && v.Run.State != "paused" && (open || v.Run.Mine)
-	v.CanResume = live && v.Run.State == "paused"
+	v.CanResume = live && held && v.Run.State == "paused"
 	v.CanCancel = live && (v.Run.Mine || v.Run.CoordinatorID == string(n.me()))
 	v.CanRegister = r.End != nil && r.End.State == "finished" && v.Run.Version == "" && n.store.Has(r.End.Params)
 	return v, nil

@@ -33,6 +33,7 @@ type Session struct {
 	term      uint64
 	explain   string
 	held      bool
+	stopped   string // why nobody leads, "" while somebody may
 	job       *job
 	live      Live
 	stopLead  context.CancelFunc
@@ -322,11 +323,14 @@ func (s *Session) note(ctx context.Context, e round.Event) {
 		s.led(ctx, e)
 	case round.SteppedDown:
 		s.endLead()
+		s.leaderless(s.ports.Self, "")
 		s.tell(Event{Kind: EventStopped, Text: "This computer no longer coordinates: " + e.Why.String() + "."})
 	case round.Lost:
 		s.tell(Event{Kind: EventLost, Text: fmt.Sprintf("%s stopped answering.", s.run.NameOf(e.Party))})
 	case round.Stopped:
-		s.tell(Event{Kind: EventStopped, Text: fmt.Sprintf("Paused: %d of %d voters answer.", e.Answering, e.Voters)})
+		text := fmt.Sprintf("Paused: %d of %d voters answer.", e.Answering, e.Voters)
+		s.leaderless(s.State().Leader, text)
+		s.tell(Event{Kind: EventStopped, Text: text})
 	case round.Committed:
 		s.commit(e.Checkpoint)
 	case round.Open:
@@ -347,7 +351,7 @@ func (s *Session) note(ctx context.Context, e round.Event) {
 
 func (s *Session) led(ctx context.Context, e round.Led) {
 	s.mu.Lock()
-	s.leader, s.term = e.Party, e.Term
+	s.leader, s.term, s.stopped = e.Party, e.Term, ""
 	rank, n := 0, len(s.run.Members)
 	if m, ok := s.run.Member(e.Party); ok {
 		rank = m.Rank + 1
@@ -378,6 +382,16 @@ func (s *Session) led(ctx context.Context, e round.Led) {
 	})
 }
 
+// leaderless notes that p leads no longer; why is shown until somebody does.
+func (s *Session) leaderless(p fed.PartyID, why string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.leader == p {
+		s.leader = ""
+	}
+	s.stopped = why
+}
+
 func (s *Session) endLead() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -391,6 +405,9 @@ func (s *Session) away(e round.Away) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.absent[e.Party] = e.Absent
+	if e.Absent && s.leader == e.Party {
+		s.leader = ""
+	}
 	s.wakeLocked()
 }
 
@@ -439,6 +456,7 @@ type State struct {
 	Explain   string
 	Committed fed.Checkpoint
 	Held      bool
+	Stopped   string // why the run cannot go on now: too few voters answer
 	Live      Live
 }
 
@@ -446,7 +464,7 @@ type State struct {
 func (s *Session) State() State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return State{Run: s.run, Leader: s.leader, Term: s.term, Explain: s.explain, Committed: s.committed, Held: s.held, Live: s.live}
+	return State{Run: s.run, Leader: s.leader, Term: s.term, Explain: s.explain, Committed: s.committed, Held: s.held, Stopped: s.stopped, Live: s.live}
 }
 
 // Updates delivers what members send while this party coordinates.
