@@ -51,7 +51,7 @@ func (l *lan) serve(i iface, z mdns.Zone) (func(), error) {
 	if err != nil {
 		return nil, err
 	}
-	return func() { s.Shutdown() }, nil
+	return func() { _ = s.Shutdown() }, nil
 }
 
 // query reads the entries only after QueryContext has returned: until then the

@@ -36,7 +36,7 @@ func (s *Self) Save(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return saveError(err)
 	}
-	if err := os.Chmod(dir, 0o700); err != nil {
+	if err := os.Chmod(dir, 0o700); err != nil { //nolint:gosec // a folder is no file: without x nothing in it can be opened
 		return saveError(err)
 	}
 	b, err := json.MarshalIndent(file{

@@ -166,7 +166,7 @@ func (h *Host) dial(ctx context.Context, allow func(fed.DeviceID) bool, addrs []
 		NetDialTLSContext: func(context.Context, string, string) (net.Conn, error) { return conn, nil },
 		HandshakeTimeout:  h.o.Timers.Hello, ReadBufferSize: size, WriteBufferSize: size, WriteBufferPool: pool,
 	}
-	ws, resp, err := d.DialContext(ctx, "wss://"+addr+path, header)
+	ws, resp, err := d.DialContext(ctx, "wss://"+addr+path, header) //nolint:bodyclose // the library leaves nothing of it on the network
 	if err != nil {
 		conn.NetConn().Close()
 		return nil, "", h.notUpgraded(resp, err)
@@ -327,7 +327,7 @@ func tunnel(c net.Conn, proxy *url.URL, addr string) error {
 		return fmt.Errorf("ask the proxy: %w", err)
 	}
 	br := bufio.NewReaderSize(c, 4<<10)
-	resp, err := http.ReadResponse(br, req)
+	resp, err := http.ReadResponse(br, req) //nolint:bodyclose // the body of an answer to CONNECT is the tunnel
 	if err != nil {
 		return fmt.Errorf("hear the proxy: %w", err)
 	}

@@ -28,7 +28,8 @@ const (
 
 // Listen opens the peer port on a TCP address, for example ":0".
 func (h *Host) Listen(addr string) error {
-	ln, err := net.Listen("tcp", addr)
+	var lc net.ListenConfig
+	ln, err := lc.Listen(h.ctx, "tcp", addr)
 	if err != nil {
 		return fed.Errorf(fed.Unavailable, "Choose another port, or allow this app to listen.", "the peer port cannot be opened: %w", err)
 	}

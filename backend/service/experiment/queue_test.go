@@ -196,8 +196,8 @@ func TestQueueTriesAgain(t *testing.T) {
 			}
 			rest(671 * time.Second)
 			want := []string{"0 at 0s", "1 at 0s"}
-			for _, at := range []time.Duration{10, 30, 70, 150, 310, 470, 630} { // 10, 20, 40, 80, 160, 160 ...
-				want = append(want, fmt.Sprintf("0 at %v", at*time.Second))
+			for _, at := range []int{10, 30, 70, 150, 310, 470, 630} { // 10, 20, 40, 80, 160, 160 ...
+				want = append(want, fmt.Sprintf("0 at %v", time.Duration(at)*time.Second))
 			}
 			d.want(want...)
 			d.mu.Lock()

@@ -110,56 +110,56 @@ func (n *Net) spawn(f func()) bool {
 	return true
 }
 
-// answer handles a request of d and carries the reply back.
-func (o *Node) answer(d *Node, m wire.Message) wire.Message {
-	ctx := o.pipe(d.party).ctx
-	reply, err := o.handle(ctx, d.party, m)
+// answer handles a request of another node and carries the reply back.
+func (d *Node) answer(asker *Node, m wire.Message) wire.Message {
+	ctx := d.pipe(asker.party).ctx
+	reply, err := d.handle(ctx, asker.party, m)
 	if err == nil && reply == nil {
 		err = fed.Errorf(fed.Invalid, "", "message %s has no answer", m.Kind())
 	}
 	if err != nil {
 		reply = transport.ErrorMessage(m.Kind(), err)
 	}
-	got, err := o.carry(ctx, d, wire.OnControl, reply)
+	got, err := d.carry(ctx, asker, wire.OnControl, reply)
 	if err != nil {
 		return transport.ErrorMessage(reply.Kind(), fed.Errorf(fed.KindOf(err), "", "the answer could not be sent"))
 	}
 	return got
 }
 
-func (o *Node) handle(ctx context.Context, from fed.PartyID, m wire.Message) (wire.Message, error) {
-	if err := transport.Permitted(o.o.Permit, o.o.Queries, from, m); err != nil {
+func (d *Node) handle(ctx context.Context, from fed.PartyID, m wire.Message) (wire.Message, error) {
+	if err := transport.Permitted(d.o.Permit, d.o.Queries, from, m); err != nil {
 		return nil, err
 	}
-	o.mu.Lock()
-	h := o.handler
-	o.mu.Unlock()
+	d.mu.Lock()
+	h := d.handler
+	d.mu.Unlock()
 	return h(ctx, from, m)
 }
 
 // deliver gives the one-way messages to the handler, in order.
-func (o *Node) deliver() {
+func (d *Node) deliver() {
 	for {
 		select {
-		case <-o.ctx.Done():
+		case <-d.ctx.Done():
 			return
-		case p := <-o.inbox:
-			o.deliverOne(p)
+		case p := <-d.inbox:
+			d.deliverOne(p)
 		}
 	}
 }
 
-func (o *Node) deliverOne(p parcel) {
-	d, link, err := o.peer(p.from)
+func (d *Node) deliverOne(p parcel) {
+	sender, link, err := d.peer(p.from)
 	if err != nil {
 		return // cut while it was under way
 	}
-	reply, err := o.handle(link.ctx, p.from, p.msg)
+	reply, err := d.handle(link.ctx, p.from, p.msg)
 	if err != nil {
 		reply = transport.ErrorMessage(p.msg.Kind(), err)
 	}
 	if reply == nil || p.msg.Kind() == wire.KindError {
 		return
 	}
-	_ = o.Send(link.ctx, d.party, reply) // as on a real network it may be lost
+	_ = d.Send(link.ctx, sender.party, reply) // as on a real network it may be lost
 }
