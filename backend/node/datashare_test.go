@@ -88,7 +88,7 @@ func TestAProjectSeesNoColumnThatIsLeftOutOrHidden(t *testing.T) {
 	if stats.Columns[0].Count == 0 || stats.Columns[1].Count != 0 {
 		t.Errorf("sums %+v, want some of age and none of chol", stats.Columns)
 	}
-	// and the rows for training have its fill value
+	// and what rows for training are prepared from lacks it as well
 	tab := must(d.data.projectTable(ctx, fed.DatasetID(id), p.Config))(t)
 	same(t, "table", line(tab.Names()), "[age part outcome country]")
 	same(t, "whole table", len(must(d.data.table(ctx, fed.DatasetID(id)))(t).Columns), 7)

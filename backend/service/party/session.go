@@ -262,9 +262,13 @@ func (s *Session) input(in round.Input) error {
 	}
 }
 
-// Pause, Resume and TakeOver are a person's acts on this grid.
-func (s *Session) Pause() error    { return s.input(round.Pause{}) }
-func (s *Session) Resume() error   { return s.input(round.Resume{}) }
+// Pause stops this grid after the round that is under way, by a person's act.
+func (s *Session) Pause() error { return s.input(round.Pause{}) }
+
+// Resume lets a paused grid go on.
+func (s *Session) Resume() error { return s.input(round.Resume{}) }
+
+// TakeOver lets this party stand for coordinator at once.
 func (s *Session) TakeOver() error { return s.input(round.TakeOver{}) }
 
 // Return says that this party is back after its app was closed.
