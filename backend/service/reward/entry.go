@@ -42,7 +42,7 @@ type Entry struct {
 	Prev fed.Digest      `json:"prev"`
 	Hash fed.Digest      `json:"hash"`
 	Kind string          `json:"kind"`
-	Body json.RawMessage `json:"body"` // canonical JSON
+	Body json.RawMessage `json:"body"` // canonical JSON, with Kind in it
 	By   fed.PartyID     `json:"by"`
 	Key  []byte          `json:"key"` // of By
 	Sig  []byte          `json:"sig"` // Ed25519 over Hash under Domain
@@ -125,6 +125,33 @@ func canonical(v any) ([]byte, error) {
 	return jcs.Transform(raw)
 }
 
+// withKind returns v as canonical JSON with its kind in it, so that the hash covers
+// what the figures mean.
+func withKind(kind string, v any) ([]byte, error) {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("write ledger entry: %w", err)
+	}
+	fields := map[string]json.RawMessage{}
+	if err := json.Unmarshal(raw, &fields); err != nil {
+		return nil, fmt.Errorf("write ledger entry: %w", err)
+	}
+	if fields["kind"], err = json.Marshal(kind); err != nil {
+		return nil, fmt.Errorf("write ledger entry: %w", err)
+	}
+	return canonical(fields)
+}
+
+func kindOf(body []byte) string {
+	var b struct {
+		Kind string `json:"kind"`
+	}
+	if json.Unmarshal(body, &b) != nil {
+		return ""
+	}
+	return b.Kind
+}
+
 // Verifier checks a signature of a key given as SubjectPublicKeyInfo.
 type Verifier func(key []byte, domain string, body, sig []byte) bool
 
@@ -139,7 +166,7 @@ func VerifyChain(p fed.ProjectID, run fed.RunID, entries []Entry, verify Verifie
 			return err
 		case e.Run != run || e.K != i+1:
 			return fed.Errorf(fed.Corrupt, "Ask another member for its copy.", "entry %d of the ledger is out of order", i+1)
-		case e.Prev != prev || e.Hash != h:
+		case e.Prev != prev || e.Hash != h || kindOf(e.Body) != e.Kind:
 			return fed.Errorf(fed.Corrupt, "Ask another member for its copy.", "entry %d of the ledger was changed", e.K)
 		case fed.KeyDigest(e.Key) != string(e.By) || !verify(e.Key, Domain, []byte(e.Hash), e.Sig):
 			return fed.Errorf(fed.Corrupt, "Ask another member for its copy.", "entry %d of the ledger is not signed by its author", e.K)

@@ -45,23 +45,15 @@ type Ports struct {
 	Policy func(fed.ProjectID) fed.Policy
 }
 
-// book of one run.
-type runLedger struct {
-	chain   []Entry
-	beside  []Entry // countersigns and receipts
-	orphans []Entry // arrived before their predecessors
-	times   map[fed.Digest]int64
-}
-
 // Ledger holds the ledgers of all runs.
 type Ledger struct {
 	Ports
 	mu   sync.Mutex
-	runs map[fed.RunID]*runLedger
+	runs map[fed.RunID]*branches
 }
 
 // New returns an empty ledger.
-func New(p Ports) *Ledger { return &Ledger{Ports: p, runs: map[fed.RunID]*runLedger{}} }
+func New(p Ports) *Ledger { return &Ledger{Ports: p, runs: map[fed.RunID]*branches{}} }
 
 // Apply takes a document of the book and returns the run that it changed, or "".
 func (l *Ledger) Apply(d fed.Doc) fed.RunID {
@@ -72,45 +64,32 @@ func (l *Ledger) Apply(d fed.Doc) fed.RunID {
 	if json.Unmarshal(d.Body, &e) != nil || e.By != d.Author || !fed.ValidHexID(string(e.Run)) {
 		return ""
 	}
+	if h, err := Chain(e.Prev, e.Body); err != nil || h != e.Hash || kindOf(e.Body) != e.Kind {
+		return ""
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r := l.runs[e.Run]
 	if r == nil {
-		r = &runLedger{times: map[fed.Digest]int64{}}
+		r = newBranches()
 		l.runs[e.Run] = r
 	}
-	r.times[e.Hash] = d.TimeMs
-	if e.K == 0 {
-		r.beside = append(r.beside, e)
-		return e.Run
-	}
-	r.orphans = append(r.orphans, e)
-	r.adopt()
+	r.add(e, d.TimeMs)
 	return e.Run
 }
 
-// adopt moves entries whose predecessors are here into the chain. Of two entries
-// in one place the first to arrive stands; the other shows up as unverifiable.
-func (r *runLedger) adopt() {
-	for {
-		i := slices.IndexFunc(r.orphans, func(e Entry) bool { return e.K == len(r.chain)+1 })
-		if i < 0 {
-			return
-		}
-		r.chain = append(r.chain, r.orphans[i])
-		r.orphans = slices.Delete(r.orphans, i, i+1)
-	}
-}
-
-// Entries returns the chained entries of a run, then those beside the chain.
+// Entries returns the chained entries of a run, then those beside the chain. Of
+// entries that compete for one place, after a change of coordinator, the ones of
+// the longest branch count. There are none before the run itself is known.
 func (l *Ledger) Entries(run fed.RunID) (chain, beside []Entry) {
+	known, _, ok := l.Run(run)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r := l.runs[run]
-	if r == nil {
+	if r == nil || !ok {
 		return nil, nil
 	}
-	return slices.Clone(r.chain), slices.Clone(r.beside)
+	return r.chain(known), slices.Clone(r.beside)
 }
 
 // TimeMs returns when an entry was written.
@@ -146,7 +125,7 @@ func (l *Ledger) append(ctx context.Context, run fed.Run, kind string, v any) er
 }
 
 func (l *Ledger) sign(run fed.RunID, k int, prev fed.Digest, kind string, v any) (Entry, error) {
-	body, err := canonical(v)
+	body, err := withKind(kind, v)
 	if err != nil {
 		return Entry{}, err
 	}
@@ -174,6 +153,7 @@ func (l *Ledger) Scored(ctx context.Context, run fed.Run, ask fed.ScoreAsk, repl
 			t.Scores[run.NameOf(p)] = r
 		}
 	}
+	t.agree()
 	raw, err := canonical(t)
 	if err != nil {
 		return err
@@ -189,8 +169,40 @@ func (l *Ledger) Scored(ctx context.Context, run fed.Run, ask fed.ScoreAsk, repl
 	return l.append(ctx, run, KindRound, Round{Score: bare(score), Tables: ref, Rows: rows})
 }
 
+// usable reports whether a reply is a table of the round, so that one party cannot
+// keep a round from being scored.
 func usable(r fed.ScoreReply, players int) bool {
-	return players <= contribution.MaxExact && len(r.Table) == 1<<players && r.Table[0] == 0 && r.Rows > 0 && r.Rows < 1<<40
+	if players > contribution.MaxExact || len(r.Table) != 1<<players || r.Table[0] != 0 || r.Rows <= 0 || r.Rows >= 1<<40 || len(r.Replicates) > maxReplicates {
+		return false
+	}
+	for _, rep := range r.Replicates {
+		if len(rep) != 1<<players || rep[0] != 0 || !finite(rep) {
+			return false
+		}
+	}
+	return finite(r.Table)
+}
+
+const maxReplicates = 1000
+
+func finite[T float32 | float64](v []T) bool {
+	return !slices.ContainsFunc(v, func(x T) bool { return x-x != 0 })
+}
+
+// agree keeps the tables with the most common number of replicates, the larger one
+// of two: a party that sends none would take the intervals away from all.
+func (t *tables) agree() {
+	count := map[int]int{}
+	for _, s := range t.Scores {
+		count[len(s.Replicates)]++
+	}
+	most := 0
+	for n, k := range count {
+		if k > count[most] || k == count[most] && n > most {
+			most = n
+		}
+	}
+	maps.DeleteFunc(t.Scores, func(_ string, s fed.ScoreReply) bool { return len(s.Replicates) != most })
 }
 
 // excluded returns who did not contribute to a round, with the reason in words.
@@ -278,7 +290,7 @@ func (l *Ledger) Close(ctx context.Context, run fed.Run) error {
 	if err != nil {
 		return err
 	}
-	grant, err := split(l.Policy(run.Project), run, score.Standing)
+	grant, err := split(chain, run, score.Standing)
 	if err != nil {
 		return err
 	}
@@ -297,6 +309,7 @@ func (l *Ledger) Close(ctx context.Context, run fed.Run) error {
 func (l *Ledger) recompute(ctx context.Context, run fed.Run, chain []Entry) (Score, error) {
 	var rounds []contribution.RoundScore
 	out := Score{Without: map[string]fed.Number{}}
+	counted := map[int]bool{}
 	for _, e := range chain {
 		if e.Kind != KindRound {
 			continue
@@ -305,6 +318,10 @@ func (l *Ledger) recompute(ctx context.Context, run fed.Run, chain []Entry) (Sco
 		if err != nil {
 			return Score{}, err
 		}
+		if counted[s.Round] {
+			continue // a round counts once
+		}
+		counted[s.Round] = true
 		rounds = append(rounds, s)
 		without(out.Without, t)
 	}
@@ -350,12 +367,12 @@ func (l *Ledger) round(ctx context.Context, e Entry) (contribution.RoundScore, t
 	}
 	if !l.Blobs.Has(r.Tables.Digest) {
 		if err := l.Fetch(ctx, e.By, r.Tables); err != nil {
-			return contribution.RoundScore{}, t, fmt.Errorf("fetch score tables of round %d: %w", r.Score.Round, err)
+			return contribution.RoundScore{}, t, fed.Errorf(fed.Unavailable, fed.HintOf(err), "fetch score tables of round %d: %w", r.Score.Round, err)
 		}
 	}
 	raw, err := l.Blobs.Get(ctx, r.Tables.Digest)
-	if err != nil {
-		return contribution.RoundScore{}, t, fmt.Errorf("load score tables of round %d: %w", r.Score.Round, err)
+	if err != nil { // whatever it is: damage of this disk is no verdict on the ledger
+		return contribution.RoundScore{}, t, fed.Errorf(fed.Unavailable, fed.HintOf(err), "load score tables of round %d: %w", r.Score.Round, err)
 	}
 	if err := json.Unmarshal(raw, &t); err != nil {
 		return contribution.RoundScore{}, t, fed.Errorf(fed.Corrupt, "", "score tables of round %d cannot be read: %w", r.Score.Round, err)
@@ -379,9 +396,13 @@ const tolerance = 1e-9
 
 // same compares an entry's figures with the recomputed ones.
 func same(claimed, computed contribution.RoundScore) error {
-	ok := len(claimed.Parties) == len(computed.Parties)
-	for i := range computed.Parties {
-		ok = ok && claimed.Parties[i].Party == computed.Parties[i].Party && math.Abs(float64(claimed.Parties[i].Phi-computed.Parties[i].Phi)) <= tolerance*(1+math.Abs(float64(computed.Parties[i].Phi)))
+	ok := len(claimed.Parties) == len(computed.Parties) && near(claimed.Gain, computed.Gain) && near(claimed.Remainder, computed.Remainder)
+	for i, c := range computed.Parties {
+		if !ok {
+			break
+		}
+		p := claimed.Parties[i]
+		ok = p.Party == c.Party && p.Admitted == c.Admitted && near(p.Phi, c.Phi) && near(p.SE, c.SE) && near(p.Low, c.Low) && near(p.High, c.High)
 	}
 	if !ok {
 		return fed.Errorf(fed.Corrupt, "Ask the coordinator of that round to explain it.", "round %d: the contributions do not follow from the scorers' tables", claimed.Round)
@@ -389,8 +410,47 @@ func same(claimed, computed contribution.RoundScore) error {
 	return nil
 }
 
-// split divides the pool.
-func split(p fed.Policy, run fed.Run, st contribution.Standing) (Grant, error) {
+// near reports whether two figures are equal up to rounding; one that is not
+// finite equals only another such.
+func near(a, b fed.Number) bool {
+	if !a.Finite() || !b.Finite() {
+		return a.Finite() == b.Finite()
+	}
+	return math.Abs(float64(a-b)) <= tolerance*(1+math.Abs(float64(b)))
+}
+
+// sameScore compares the score of a run with the recomputed one.
+func sameScore(claimed, computed Score) bool {
+	a, b := claimed.Standing, computed.Standing
+	ok := claimed.Rows == computed.Rows && len(a.Parties) == len(b.Parties) && a.Rounds == b.Rounds && near(a.Gain, b.Gain) &&
+		maps.EqualFunc(claimed.Without, computed.Without, near)
+	for i := range b.Parties {
+		if !ok {
+			return false
+		}
+		p, c := a.Parties[i], b.Parties[i]
+		ok = p.Party == c.Party && p.Rank == c.Rank && p.Present == c.Present && near(p.Phi, c.Phi) && near(p.SE, c.SE) && near(p.Low, c.Low) &&
+			near(p.High, c.High) && near(p.Share, c.Share)
+	}
+	return ok
+}
+
+// termsOf returns the terms that a ledger begins with. What the project says later
+// does not change a run that has begun.
+func termsOf(chain []Entry, run fed.Run) (Terms, error) {
+	var t Terms
+	if len(chain) == 0 || chain[0].Kind != KindTerms || json.Unmarshal(chain[0].Body, &t) != nil || t.ConfigHash != run.ConfigHash {
+		return t, fed.Errorf(fed.Corrupt, "Ask the coordinator to explain it.", "the ledger does not begin with the terms of this run")
+	}
+	return t, nil
+}
+
+// split divides the pool of the terms.
+func split(chain []Entry, run fed.Run, st contribution.Standing) (Grant, error) {
+	p, err := termsOf(chain, run)
+	if err != nil {
+		return Grant{}, err
+	}
 	g := Grant{Currency: p.Currency, Pool: p.PoolCents, Cents: map[string]int64{}}
 	var claims []contribution.Claim
 	for _, m := range run.Members {
@@ -426,15 +486,29 @@ func (l *Ledger) Check(ctx context.Context, run fed.Run) error {
 	if err != nil {
 		return err
 	}
-	want, err := split(l.Policy(run.Project), run, score.Standing)
+	want, err := split(chain, run, score.Standing)
 	if err != nil {
 		return err
 	}
 	for _, e := range chain {
-		var got Grant
-		if e.Kind == KindGrant && (json.Unmarshal(e.Body, &got) != nil || !maps.Equal(got.Cents, want.Cents) || got.Pool != want.Pool) {
-			return fed.Errorf(fed.Corrupt, "Ask the coordinator to explain it.", "the rewards of the run do not follow from its contributions")
+		if err := follows(e, score, want); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// follows refuses a score or grant that is not the recomputed one.
+func follows(e Entry, score Score, grant Grant) error {
+	var (
+		s Score
+		g Grant
+	)
+	switch {
+	case e.Kind == KindScore && (json.Unmarshal(e.Body, &s) != nil || !sameScore(s, score)):
+		return fed.Errorf(fed.Corrupt, "Ask the coordinator to explain it.", "the score of the run does not follow from its rounds")
+	case e.Kind == KindGrant && (json.Unmarshal(e.Body, &g) != nil || !maps.Equal(g.Cents, grant.Cents) || g.Pool != grant.Pool || g.Currency != grant.Currency):
+		return fed.Errorf(fed.Corrupt, "Ask the coordinator to explain it.", "the rewards of the run do not follow from its contributions")
 	}
 	return nil
 }
@@ -442,7 +516,11 @@ func (l *Ledger) Check(ctx context.Context, run fed.Run) error {
 // Answer countersigns a closed run with what Check found, once.
 func (l *Ledger) Answer(ctx context.Context, run fed.Run) error {
 	chain, beside := l.Entries(run.ID)
-	if len(chain) == 0 || chain[len(chain)-1].Kind != KindClose || has(beside, KindCountersign, l.Keys.Party()) {
+	if len(chain) == 0 || chain[len(chain)-1].Kind != KindClose {
+		return nil
+	}
+	head := chain[len(chain)-1].Hash
+	if slices.ContainsFunc(beside, func(e Entry) bool { return e.Kind == KindCountersign && e.By == l.Keys.Party() && e.Prev == head }) {
 		return nil
 	}
 	c := Countersign{OK: true, Text: "recomputed and equal"}

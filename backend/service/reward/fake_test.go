@@ -1,0 +1,215 @@
+package reward
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/json"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"synergos.app/desktop/backend/fed"
+)
+
+var ctx = context.Background()
+
+func hexID(s string) string { return string(fed.DigestOf([]byte(s)))[:32] }
+
+// signer is a party's key, derived from its name.
+type signer struct {
+	key  ed25519.PrivateKey
+	spki []byte
+}
+
+func newSigner(t *testing.T, name string) signer {
+	t.Helper()
+	seed := sha256.Sum256([]byte(name))
+	key := ed25519.NewKeyFromSeed(seed[:])
+	spki, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signer{key, spki}
+}
+
+func (s signer) Party() fed.PartyID { return fed.PartyID(fed.KeyDigest(s.spki)) }
+func (s signer) PublicKey() []byte  { return s.spki }
+func (s signer) Sign(domain string, body []byte) []byte {
+	return ed25519.Sign(s.key, append([]byte(domain+"\n"), body...))
+}
+func (s signer) Verify(key []byte, domain string, body, sig []byte) bool {
+	return verify(key, domain, body, sig)
+}
+
+func verify(key []byte, domain string, body, sig []byte) bool {
+	k, err := x509.ParsePKIXPublicKey(key)
+	pub, ok := k.(ed25519.PublicKey)
+	return err == nil && ok && ed25519.Verify(pub, append([]byte(domain+"\n"), body...), sig)
+}
+
+// member is one party with its ledger, book and blobs.
+type member struct {
+	*Ledger
+	signer
+	t     *testing.T
+	name  string
+	world *world
+	blobs map[fed.Digest][]byte
+	seq   uint64
+}
+
+// world is a run of A, B and C whose books reach each other at once, unless one
+// is cut off.
+type world struct {
+	run    fed.Run
+	rounds []fed.RoundRecord
+	policy fed.Policy
+	by     map[string]*member
+	docs   []fed.Doc
+	cut    map[string]bool
+}
+
+func newWorld(t *testing.T) *world {
+	w := &world{
+		run:    fed.Run{ID: fed.RunID(hexID("run")), Project: fed.ProjectID(hexID("project")), ConfigHash: fed.DigestOf([]byte("configuration")), Config: fed.RunConfig{Task: fed.TaskClassify, Seed: 7, Rounds: 2}},
+		policy: fed.Policy{PoolCents: 10_000, Currency: "EUR", Mode: "open"}, by: map[string]*member{}, cut: map[string]bool{},
+	}
+	for i, name := range []string{"A", "B", "C"} {
+		m := &member{signer: newSigner(t, name), t: t, name: name, world: w, blobs: map[fed.Digest][]byte{}}
+		m.Ledger = New(Ports{
+			Book: m, Blobs: m, Keys: m.signer, Fetch: m.fetch,
+			Run:    func(id fed.RunID) (fed.Run, []fed.RoundRecord, bool) { return w.run, w.rounds, id == w.run.ID },
+			Policy: func(fed.ProjectID) fed.Policy { return w.policy },
+		})
+		w.by[name] = m
+		w.run.Members = append(w.run.Members, fed.RunMember{Party: m.Party(), Name: name, Rank: i})
+	}
+	return w
+}
+
+func (m *member) Append(_ context.Context, scope, kind, subject string, body any) (fed.Doc, error) {
+	raw, err := canonical(body)
+	m.seq++
+	d := fed.Doc{Scope: scope, Author: m.Party(), Seq: m.seq, Kind: kind, Subject: subject, TimeMs: int64(m.seq), Body: raw}
+	m.Apply(d)
+	if m.world.cut[m.name] {
+		return d, err
+	}
+	m.world.docs = append(m.world.docs, d)
+	for _, o := range m.world.by {
+		if o != m && !m.world.cut[o.name] {
+			o.Apply(d)
+		}
+	}
+	return d, err
+}
+
+func (m *member) PutBytes(_ context.Context, b []byte) (fed.BlobRef, error) {
+	d := fed.DigestOf(b)
+	m.blobs[d] = b
+	return fed.BlobRef{Digest: d, Size: int64(len(b)), Root: d}, nil
+}
+
+func (m *member) Get(_ context.Context, d fed.Digest) ([]byte, error) {
+	if b, ok := m.blobs[d]; ok {
+		return b, nil
+	}
+	return nil, fed.Errorf(fed.Corrupt, "", "blob %s is damaged", d.Short())
+}
+
+func (m *member) Has(d fed.Digest) bool { _, ok := m.blobs[d]; return ok }
+
+func (m *member) fetch(_ context.Context, from fed.PartyID, ref fed.BlobRef) error {
+	for _, o := range m.world.by {
+		if b, ok := o.blobs[ref.Digest]; ok && o.Party() == from {
+			m.blobs[ref.Digest] = b
+			return nil
+		}
+	}
+	return fed.Errorf(fed.Unavailable, "", "party %s is not connected", from.Short())
+}
+
+// chain returns the chained entries as m sees them.
+func (m *member) chain() []Entry {
+	c, _ := m.Entries(m.world.run.ID)
+	return c
+}
+
+func (m *member) said(kind string) (out []Entry) {
+	_, beside := m.Entries(m.world.run.ID)
+	for _, e := range beside {
+		if e.Kind == kind {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// verdict returns what a member's countersign of the current head says.
+func (m *member) verdict(by string) (c Countersign, ok bool) {
+	chain := m.chain()
+	for _, e := range m.said(KindCountersign) {
+		if e.By == m.world.by[by].Party() && e.Prev == chain[len(chain)-1].Hash {
+			return c, json.Unmarshal(e.Body, &c) == nil
+		}
+	}
+	return c, false
+}
+
+// gains are the utilities of the parties alone in one round; a coalition gains the
+// sum, so contributions are exactly these.
+type gains map[string]float64
+
+// score has m record a round with everybody's tables of a noisy additive game.
+func (m *member) score(n int, g gains) {
+	m.t.Helper()
+	if err := m.Scored(ctx, m.world.run, ask(m.world, n, g), replies(m.world, n, g)); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+func ask(w *world, n int, g gains) fed.ScoreAsk {
+	a := fed.ScoreAsk{Run: w.run.ID, Round: n}
+	for _, name := range slices.Sorted(maps.Keys(g)) {
+		a.In = append(a.In, fed.RoundParty{Party: w.by[name].Party(), Name: name})
+	}
+	return a
+}
+
+func replies(w *world, n int, g gains) map[fed.PartyID]fed.ScoreReply {
+	out := map[fed.PartyID]fed.ScoreReply{}
+	for i, scorer := range []string{"A", "B", "C"} {
+		rng := rand.New(rand.NewPCG(uint64(n), uint64(i)))
+		r := fed.ScoreReply{Rows: int64(100 * (i + 1)), Table: table(g, 0, rng)}
+		for range 50 {
+			var row []float32
+			for _, v := range table(g, 0.01, rng) {
+				row = append(row, float32(v))
+			}
+			r.Replicates = append(r.Replicates, row)
+		}
+		out[w.by[scorer].Party()] = r
+	}
+	return out
+}
+
+// table sums the members' gains, each with noise.
+func table(g gains, noise float64, rng *rand.Rand) []float64 {
+	names := slices.Sorted(maps.Keys(g))
+	noisy := make([]float64, len(names))
+	for i, n := range names {
+		noisy[i] = g[n] + noise*rng.NormFloat64()
+	}
+	out := make([]float64, 1<<len(names))
+	for s := range out {
+		for i := range names {
+			if s>>i&1 == 1 {
+				out[s] += noisy[i]
+			}
+		}
+	}
+	return out
+}
