@@ -146,7 +146,7 @@ func (ps *Projects) revise(id fed.ProjectID, d fed.Doc) bool {
 }
 
 // Read checks a project document: form, bounds, and that its author is its admin
-// and on the roster under unique names. Errors are of kind Invalid or Permission.
+// and on the roster, every party once under a name of its own. Errors are of kind Invalid or Permission.
 func Read(d fed.Doc) (fed.ProjectDoc, error) {
 	var p fed.ProjectDoc
 	if err := json.Unmarshal(d.Body, &p); err != nil {
@@ -160,12 +160,12 @@ func Read(d fed.Doc) (fed.ProjectDoc, error) {
 	case p.Policy.PoolCents < 0 || p.Policy.PoolCents > 1e12:
 		return p, fed.Errorf(fed.Invalid, "", "reward pool out of range")
 	}
-	admin, names := false, map[string]bool{}
+	admin, names, parties := false, map[string]bool{}, map[fed.PartyID]bool{}
 	for _, m := range p.Members {
-		if fed.KeyDigest(m.OrgKey) != string(m.Party) || !fed.ValidKeyID(string(m.Device)) || m.Name == "" || len(m.Name) > 120 || names[m.Name] || len(m.Addrs) > 16 || len(m.Statement) > 4096 {
+		if fed.KeyDigest(m.OrgKey) != string(m.Party) || parties[m.Party] || !fed.ValidKeyID(string(m.Device)) || m.Name == "" || len(m.Name) > 120 || names[m.Name] || len(m.Addrs) > 16 || len(m.Statement) > 4096 {
 			return p, fed.Errorf(fed.Invalid, "", "member %q of the project is out of form", m.Name)
 		}
-		names[m.Name] = true
+		names[m.Name], parties[m.Party] = true, true
 		admin = admin || m.Party == p.Admin
 	}
 	if !admin {
