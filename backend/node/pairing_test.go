@@ -107,6 +107,7 @@ func TestInvites(t *testing.T) {
 	}
 	must(a.ConfirmPairing(ctx, in.ID, true))(t)
 	b.pairingIs(p.ID, "done")
+	a.pairingIs(in.ID, "done")
 	same(t, "used", must(a.Peers(ctx))(t).Invites[0].Used, true)
 
 	again := must(c.AcceptInvite(ctx, inv.Link))(t)
