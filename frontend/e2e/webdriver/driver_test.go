@@ -92,14 +92,15 @@ func startProcess(t *testing.T, name string, cmd *exec.Cmd) {
 	})
 }
 
-// startDisplay runs Xvfb and returns its display name.
+// startDisplay runs Xvfb and returns its display name. Keys do not repeat: a
+// busy machine may let one go late.
 func startDisplay(t *testing.T) string {
 	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("Xvfb", "-displayfd", "3", "-screen", "0", "1280x800x24", "-nolisten", "tcp")
+	cmd := exec.Command("Xvfb", "-displayfd", "3", "-screen", "0", "1280x800x24", "-nolisten", "tcp", "-r")
 	cmd.ExtraFiles = []*os.File{w}
 	startProcess(t, "xvfb", cmd)
 	_ = w.Close()
@@ -129,74 +130,109 @@ func buildShim(t *testing.T) string {
 	return lib
 }
 
-// window is the program under test with its session.
-type window struct {
-	home, display, session string
-	pid                    int
-	client                 http.Client
+// seat is where the program is started, perhaps more than once: a display, the
+// folder of a user and a home in it.
+type seat struct {
+	dir, home, display, shim string
+	starts                   int
 }
 
-// environment is that of a user with nothing but a display and the locale that
-// once left the window blank.
-func environment(display string, dir string) []string {
-	return []string{
-		"DISPLAY=" + display, "HOME=" + dir, "XDG_RUNTIME_DIR=" + dir, "PATH=" + os.Getenv("PATH"),
-		"LANG=C.UTF-8", "NO_AT_BRIDGE=1", "GDK_BACKEND=x11",
-	}
-}
-
-// pageIsThere is true when the page shows words: a screen, or why there is none.
-const pageIsThere = `return document.readyState === 'complete' && window.runtime !== undefined && document.body.innerText.trim().length > 20`
-
-// openWindow starts everything and waits until the page is there.
-func openWindow(t *testing.T) *window {
+// newSeat opens a display for a user who has nothing yet.
+func newSeat(t *testing.T) *seat {
 	t.Helper()
 	need(t, "Xvfb", "WebKitWebDriver", "gcc", "pkg-config", "import")
 	if err := os.MkdirAll(outFolder, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	abs, err := filepath.Abs(binary)
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
-	w := &window{home: filepath.Join(dir, "home"), display: startDisplay(t), client: http.Client{Timeout: callLimit}}
-	log, err := filepath.Abs(filepath.Join(outFolder, "window.log"))
-	if err != nil {
-		t.Fatal(err)
+	return &seat{dir: dir, home: filepath.Join(dir, "home"), display: startDisplay(t), shim: buildShim(t)}
+}
+
+// environment is that of a user with nothing but a display and the locale that
+// once left the window blank.
+func (s *seat) environment() []string {
+	return []string{
+		"DISPLAY=" + s.display, "HOME=" + s.dir, "XDG_RUNTIME_DIR=" + s.dir, "PATH=" + os.Getenv("PATH"),
+		"LANG=C.UTF-8", "NO_AT_BRIDGE=1", "GDK_BACKEND=x11",
 	}
-	wrapper := filepath.Join(dir, "synergos.sh")
-	script := fmt.Sprintf("#!/bin/sh\necho $$ > %q\nLD_PRELOAD=%q exec %q --home %q > %q 2>&1\n", filepath.Join(dir, "pid"), buildShim(t), abs, w.home, log)
-	if err := os.WriteFile(wrapper, []byte(script), 0o755); err != nil {
-		t.Fatal(err)
-	}
+}
+
+// window is one start of the program with its session.
+type window struct {
+	*seat
+	session string
+	pid     int
+	exit    string // file with the exit code, when it has ended
+	client  http.Client
+}
+
+// pageIsThere is true when the page shows words: a screen, or why there is none.
+const pageIsThere = `return document.readyState === 'complete' && window.runtime !== undefined && document.body.innerText.trim().length > 20`
+
+// start opens the window and waits until the page is there.
+func (s *seat) start(t *testing.T) *window {
+	t.Helper()
+	s.starts++
+	w := &window{seat: s, client: http.Client{Timeout: callLimit}}
 	port := freePort(t)
 	driver := exec.Command("WebKitWebDriver", "-p", port)
-	driver.Env = environment(w.display, dir)
-	startProcess(t, "webdriver", driver)
+	driver.Env = s.environment()
+	startProcess(t, fmt.Sprintf("%s-%d-webdriver", t.Name(), s.starts), driver)
 	w.session = "http://127.0.0.1:" + port
 	waitFor(t, "WebKitWebDriver", startLimit, func() bool { return w.reachable() })
 
 	begin := time.Now()
-	w.open(t, wrapper)
-	raw, err := os.ReadFile(filepath.Join(dir, "pid"))
+	pid := filepath.Join(s.dir, fmt.Sprintf("pid-%d", s.starts))
+	w.exit = filepath.Join(s.dir, fmt.Sprintf("exit-%d", s.starts))
+	w.open(t, s.writeWrapper(t, pid, w.exit))
+	raw, err := os.ReadFile(pid)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if w.pid, err = strconv.Atoi(strings.TrimSpace(string(raw))); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = syscall.Kill(w.pid, syscall.SIGKILL) })
+	t.Cleanup(func() {
+		if w.alive() {
+			_ = syscall.Kill(w.pid, syscall.SIGKILL)
+		}
+	})
 	t.Cleanup(func() {
 		if t.Failed() && w.alive() {
 			w.screenshot(t, "failed")
 		}
 	})
-	waitFor(t, "the page", startLimit, func() bool {
-		return w.run(t, pageIsThere) == true
-	})
+	waitFor(t, "the page", startLimit, func() bool { return w.run(t, pageIsThere) == true })
 	t.Logf("page in the window after %v", time.Since(begin).Round(time.Millisecond))
 	return w
+}
+
+// writeWrapper makes the script that WebKitWebDriver runs. The driver kills what
+// it started when the session ends, so the program has a shell of its own that
+// keeps its exit code.
+func (s *seat) writeWrapper(t *testing.T, pid, exit string) string {
+	t.Helper()
+	var abs [2]string
+	for i, path := range []string{binary, filepath.Join(outFolder, fmt.Sprintf("%s-%d.log", t.Name(), s.starts))} {
+		var err error
+		if abs[i], err = filepath.Abs(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const script = `#!/bin/sh
+(
+  LD_PRELOAD=%q %q --home %q > %q 2>&1 &
+  echo $! > %q
+  wait $!
+  echo $? > %[6]q.part && mv %[6]q.part %[6]q
+) &
+wait
+`
+	wrapper := filepath.Join(s.dir, fmt.Sprintf("start-%d.sh", s.starts))
+	if err := os.WriteFile(wrapper, fmt.Appendf(nil, script, s.shim, abs[0], s.home, abs[1], pid, exit), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return wrapper
 }
 
 func freePort(t *testing.T) string {
@@ -236,6 +272,16 @@ func (w *window) open(t *testing.T, wrapper string) {
 // call sends one WebDriver command and returns its value.
 func (w *window) call(t *testing.T, method, path string, body any) any {
 	t.Helper()
+	value, err := w.try(t, method, path, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
+
+// try sends one WebDriver command that may be refused.
+func (w *window) try(t *testing.T, method, path string, body any) (any, error) {
+	t.Helper()
 	var reader io.Reader
 	if body != nil {
 		raw, err := json.Marshal(body)
@@ -260,9 +306,9 @@ func (w *window) call(t *testing.T, method, path string, body any) any {
 		t.Fatalf("%s %s: %v", method, path, err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		t.Fatalf("%s %s: %s %v", method, path, resp.Status, answer.Value)
+		return nil, fmt.Errorf("%s %s: %s %v", method, path, resp.Status, answer.Value)
 	}
-	return answer.Value
+	return answer.Value, nil
 }
 
 // run executes JavaScript and returns what it returns.
@@ -299,6 +345,9 @@ func (w *window) screenshot(t *testing.T, name string) []byte {
 
 // alive reports whether the program runs; a zombie does not.
 func (w *window) alive() bool {
+	if _, err := os.Stat(w.exit); err == nil {
+		return false // its number may be another's by now
+	}
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", w.pid))
 	if err != nil {
 		return false

@@ -20,7 +20,7 @@ import (
 // One window serves all parts, in order: a start costs seconds. The last part
 // ends it.
 func TestWindow(t *testing.T) {
-	w := openWindow(t)
+	w := newSeat(t).start(t)
 	t.Run("page", w.page)
 	t.Run("carrier", w.carrier)
 	t.Run("policy", w.policy)
@@ -81,9 +81,10 @@ func (w *window) policy(t *testing.T) {
 		const s = document.createElement('script'); s.textContent = 'window.injected = 1'; document.head.append(s)
 		let evil; try { evil = Function('return 1')() } catch { evil = 'refused' }
 		let foreign; try { await fetch('https://example.invalid/'); foreign = 'sent' } catch { foreign = 'refused' }
-		await new Promise(r => setTimeout(r, 100))
-		return [String(window.injected), evil, foreign, blocked.some(d => d.startsWith('script-src')), blocked.includes('connect-src')]`)
-	if fmt.Sprint(got) != "[undefined refused refused true true]" {
+		const all = () => blocked.some(d => d.startsWith('script-src')) && blocked.includes('connect-src')
+		for (let i = 0; i < 200 && !all(); i++) await new Promise(r => setTimeout(r, 25))
+		return [String(window.injected), evil, foreign, all()]`)
+	if fmt.Sprint(got) != "[undefined refused refused true]" {
 		t.Errorf("%v", got)
 	}
 }
@@ -121,7 +122,7 @@ func (w *window) boundCalls(t *testing.T) {
 func (w *window) events(t *testing.T) {
 	w.run(t, `window.seen = []; window.runtime.EventsOn('evt', (items, meta) => window.seen.push({items, meta}))`)
 	second := exec.Command(binary, "--home", w.home, "synergos://invite/e2e")
-	second.Env = environment(w.display, filepath.Dir(w.home))
+	second.Env = w.environment()
 	out, err := second.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "window is in front") {
 		t.Errorf("second copy: %v %s", err, out)
@@ -139,7 +140,7 @@ func (w *window) reload(t *testing.T) {
 	})
 	w.run(t, `window.count = 0; window.runtime.EventsOn('evt', items => { window.count += items.filter(e => e.subject === 'synergos://invite/again').length })`)
 	second := exec.Command(binary, "--home", w.home, "synergos://invite/again")
-	second.Env = environment(w.display, filepath.Dir(w.home))
+	second.Env = w.environment()
 	if out, err := second.CombinedOutput(); err != nil {
 		t.Fatalf("%v %s", err, out)
 	}
