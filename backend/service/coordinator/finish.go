@@ -28,7 +28,7 @@ func (l *lead) finish(ctx context.Context, last fed.Checkpoint) error {
 	if l.run.Config.HoldOut() > 0 { // nothing is chosen on test rows
 		end.Best = Best(l.Book.Rounds(l.run.ID), end.Last, last.Round)
 	}
-	if end.ParamsRef, err = l.result(end.Best, last); err != nil {
+	if end.Best, end.ParamsRef, err = l.result(end.Best, last); err != nil {
 		return err
 	}
 	end.Params = end.ParamsRef.Digest
@@ -48,15 +48,17 @@ func (l *lead) finish(ctx context.Context, last fed.Checkpoint) error {
 	return l.Book.End(ctx, l.run, end)
 }
 
-// result cites the params of the best round.
-func (l *lead) result(best int, last fed.Checkpoint) (fed.BlobRef, error) {
-	digest := last.Digest
+// result cites the params of the best round, or the last ones when this party
+// does not hold the best: it may have missed that round.
+func (l *lead) result(best int, last fed.Checkpoint) (int, fed.BlobRef, error) {
 	for _, r := range l.Book.Rounds(l.run.ID) {
 		if r.N == best && l.Blobs.Has(r.Digest) {
-			digest = r.Digest
+			ref, err := l.Blobs.Ref(r.Digest)
+			return best, ref, err
 		}
 	}
-	return l.Blobs.Ref(digest)
+	ref, err := l.Blobs.Ref(last.Digest)
+	return last.Round, ref, err
 }
 
 // Best returns the round (1..last) with the least pooled validation loss, the

@@ -36,7 +36,7 @@ func (l *lead) round(ctx context.Context, c fed.Checkpoint) (fed.Checkpoint, err
 		return c, fmt.Errorf("aggregate round %d: %w", c.Round+1, err)
 	}
 	if !next.Finite() {
-		return c, &failure{"diverged", fed.Errorf(fed.Invalid, "Choose a smaller learning rate.", "the training diverged in round %d", c.Round+1)}
+		return c, diverged(fmt.Errorf("round %d", c.Round+1))
 	}
 	ref, err := l.Blobs.PutBytes(ctx, tensor.EncodeSafetensors(next, nil))
 	if err != nil {
@@ -57,6 +57,10 @@ func (l *lead) round(ctx context.Context, c fed.Checkpoint) (fed.Checkpoint, err
 	}
 	l.scores.add(fed.ScoreAsk{Run: l.run.ID, Round: n.Round, Base: fed.BlobRef{Digest: c.Digest}, In: r.In})
 	return n, nil
+}
+
+func diverged(err error) error {
+	return &failure{"diverged", fed.Errorf(fed.Invalid, "Choose a smaller learning rate.", "the training diverged: %w", err)}
 }
 
 func (l *lead) params(ctx context.Context, d fed.Digest) (tensor.Params, error) {
@@ -93,7 +97,8 @@ func (l *lead) record(n fed.Checkpoint, g *gathering, admitted []Candidate, weig
 		})
 	}
 	for _, c := range g.got {
-		if c.Update.Valid.Examples > 0 {
+		// Of a rejected update as well, but never what cannot be right.
+		if c.Update.Valid.Examples > 0 && l.Learner.Check(l.run, c.Update.Valid) == nil {
 			r.Valid[c.Member.Name] = c.Update.Valid
 		}
 	}
@@ -109,6 +114,14 @@ type gathering struct {
 	got    map[fed.PartyID]Candidate
 	absent map[string]string // name -> reason
 	busy   map[fed.PartyID]bool
+	again  []retry
+}
+
+// retry is an update whose delta could not be fetched for now. Its party does not
+// send it again: it was taken.
+type retry struct {
+	fetched
+	after time.Time
 }
 
 // candidates returns the updates by the members' names, whatever order they
@@ -120,9 +133,12 @@ func (g *gathering) candidates() []Candidate {
 }
 
 type fetched struct {
-	c   Candidate
-	err error
+	c    Candidate
+	err  error
+	wait time.Duration // before it was tried
 }
+
+const firstRetry, longestRetry = 200 * time.Millisecond, 10 * time.Second
 
 // gather waits for the updates of all members until the deadline, then for a
 // quorum.
@@ -136,7 +152,7 @@ func (l *lead) gather(ctx context.Context, c fed.Checkpoint) (*gathering, error)
 	defer cancel()
 	deadline := time.NewTimer(l.deadline())
 	defer deadline.Stop()
-	look := time.NewTicker(200 * time.Millisecond)
+	look := time.NewTicker(firstRetry)
 	defer look.Stop()
 	late := false
 	for {
@@ -154,6 +170,7 @@ func (l *lead) gather(ctx context.Context, c fed.Checkpoint) (*gathering, error)
 		case <-deadline.C:
 			late = true
 		case <-look.C:
+			l.retry(fctx, g, arrived)
 		}
 	}
 }
@@ -229,15 +246,35 @@ func (l *lead) take(ctx context.Context, g *gathering, in fed.Incoming, arrived 
 		g.absent[m.Name] = "sent an update out of form"
 		return
 	}
-	g.busy[in.From] = true
+	l.fetch(ctx, g, fetched{c: Candidate{Member: m, Update: u}}, arrived)
+}
+
+func (l *lead) fetch(ctx context.Context, g *gathering, f fetched, arrived chan<- fetched) {
+	from := f.c.Member.Party
+	g.busy[from] = true
 	go func() {
-		f := fetched{c: Candidate{Member: m, Update: u}}
-		f.c.Delta, f.err = l.delta(ctx, in.From, u.Blob)
+		f.c.Delta, f.err = l.delta(ctx, from, f.c.Update.Blob)
 		select {
 		case arrived <- f:
 		case <-ctx.Done():
 		}
 	}()
+}
+
+// retry fetches again what could not be fetched before.
+func (l *lead) retry(ctx context.Context, g *gathering, arrived chan<- fetched) {
+	waiting := g.again
+	g.again = nil
+	for _, r := range waiting {
+		_, have := g.got[r.c.Member.Party]
+		switch {
+		case have || g.busy[r.c.Member.Party]: // it sent the update once more
+		case l.Now().Before(r.after):
+			g.again = append(g.again, r)
+		default:
+			l.fetch(ctx, g, r.fetched, arrived)
+		}
+	}
 }
 
 func truncate(s string, n int) string {
@@ -270,5 +307,8 @@ func (l *lead) keep(g *gathering, f fetched) {
 	if fed.KindOf(f.err) == fed.Corrupt || fed.KindOf(f.err) == fed.Incompatible {
 		g.absent[f.c.Member.Name] = "sent an update that cannot be read"
 		l.lane(p, "absent", g.absent[f.c.Member.Name])
+		return
 	}
+	f.wait = min(max(2*f.wait, firstRetry), longestRetry)
+	g.again = append(g.again, retry{f, l.Now().Add(f.wait)})
 }

@@ -81,6 +81,9 @@ func (l Learning) Aggregate(run fed.Run, base tensor.Params, admitted []Candidat
 		ups[i] = strategy.Weighted{Party: c.Member.Name, Weight: weights[i], Delta: c.Delta}
 	}
 	next, err := s.Aggregate(base, ups)
+	if fed.KindOf(err) == fed.Internal && err != nil { // finite updates whose sum is not
+		return nil, nil, diverged(err)
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", s.Name(), err)
 	}
