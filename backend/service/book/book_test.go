@@ -15,7 +15,7 @@ import (
 )
 
 func TestAppendSignsAChainPerScope(t *testing.T) {
-	k := newSigner(t, "A")
+	k := newSigner("A")
 	b := open(t, &memory{}, k)
 	project := fed.ScopeProject("0123456789abcdef0123456789abcdef")
 	one := put(t, b, fed.ScopeFederation, "card", map[string]any{"b": 1, "a": "x"})
@@ -37,7 +37,7 @@ func TestAppendSignsAChainPerScope(t *testing.T) {
 // What nobody would take must not enter the own chain: all later documents would
 // be stuck behind it.
 func TestAppendRefusesWhatPeersWould(t *testing.T) {
-	b := open(t, &memory{}, newSigner(t, "A"))
+	b := open(t, &memory{}, newSigner("A"))
 	for name, f := range map[string]func() error{
 		"scope":   func() error { _, err := b.Append(ctx, "project:1", "card", "s", 1); return err },
 		"no kind": func() error { _, err := b.Append(ctx, fed.ScopeFederation, "", "s", 1); return err },
@@ -74,7 +74,7 @@ func signed(k signer, d fed.Doc) fed.Doc {
 }
 
 func TestReceiveRefuses(t *testing.T) {
-	a, b := newSigner(t, "A"), newSigner(t, "B")
+	a, b := newSigner("A"), newSigner("B")
 	good := signed(a, fed.Doc{Scope: fed.ScopeFederation, Seq: 1, Kind: "card", Body: []byte("{}")})
 	with := func(f func(*fed.Doc)) fed.Doc { d := good; f(&d); return d }
 	resigned := func(f func(*fed.Doc)) fed.Doc { d := good; f(&d); return signed(a, d) }
@@ -130,14 +130,14 @@ func TestReceiveRefuses(t *testing.T) {
 }
 
 func TestReceiveGapAgainAndFork(t *testing.T) {
-	a := newSigner(t, "A")
+	a := newSigner("A")
 	mine := open(t, &memory{}, a)
 	one, two := put(t, mine, fed.ScopeFederation, "card", 1), put(t, mine, fed.ScopeFederation, "card", 2)
 	copied := open(t, &memory{}, a) // the folder of A on a second computer
 	fork := put(t, copied, fed.ScopeFederation, "card", "another")
 	after := put(t, copied, fed.ScopeFederation, "card", 2)
 
-	b := open(t, &memory{}, newSigner(t, "B"))
+	b := open(t, &memory{}, newSigner("B"))
 	receive := func(d fed.Doc, isNew bool, kind fed.Kind, gap bool) {
 		t.Helper()
 		got, err := b.Receive(ctx, d)
@@ -157,7 +157,7 @@ func TestReceiveGapAgainAndFork(t *testing.T) {
 // Nothing is told before it is on disk, and what could not be saved is not known.
 func TestSaveBeforeTell(t *testing.T) {
 	m := &memory{}
-	b := open(t, m, newSigner(t, "A"))
+	b := open(t, m, newSigner("A"))
 	told := 0
 	if err := b.Subscribe(ctx, func(d fed.Doc) {
 		told++
@@ -181,7 +181,7 @@ func TestSaveBeforeTell(t *testing.T) {
 // A document that is saved while a subscriber reads the past is not missed.
 func TestSubscribeMissesNothing(t *testing.T) {
 	m := &memory{}
-	b := open(t, m, newSigner(t, "A"))
+	b := open(t, m, newSigner("A"))
 	done := make(chan error, 1)
 	m.read = func() {
 		m.read = nil
@@ -210,7 +210,7 @@ func TestSubscribeMissesNothing(t *testing.T) {
 }
 
 func TestVectorAndMissingHideOtherScopes(t *testing.T) {
-	a, other := newSigner(t, "A"), newSigner(t, "B")
+	a, other := newSigner("A"), newSigner("B")
 	b := open(t, &memory{}, a)
 	secret := fed.ScopeDirect(a.Party(), other.Party())
 	put(t, b, secret, "card", 1)

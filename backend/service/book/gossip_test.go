@@ -49,7 +49,7 @@ func hashes(b *book.Book) []fed.Digest {
 // Whatever the parties wrote and whoever met whom in which order, after everybody
 // has met somebody who knows all, all hold the same documents.
 func TestBooksConverge(t *testing.T) {
-	keys := []signer{newSigner(t, "A"), newSigner(t, "B"), newSigner(t, "C")}
+	keys := []signer{newSigner("A"), newSigner("B"), newSigner("C")}
 	scopes := []string{fed.ScopeFederation, fed.ScopeProject("0123456789abcdef0123456789abcdef")}
 	rapid.Check(t, func(t *rapid.T) {
 		var books []*book.Book
@@ -83,14 +83,14 @@ func TestBooksConverge(t *testing.T) {
 // Documents may arrive in any order and more than once: ErrGap asks for what lies
 // between, and sending everything again until nothing is new ends with all of it.
 func TestReceiveInAnyOrder(t *testing.T) {
-	a := open(t, &memory{}, newSigner(t, "A"))
+	a := open(t, &memory{}, newSigner("A"))
 	for i := range 6 {
 		put(t, a, fed.ScopeFederation, "card", fmt.Sprint(i))
 		put(t, a, fed.ScopeProject("0123456789abcdef0123456789abcdef"), "card", i)
 	}
 	docs := a.Missing(nil, all, 100)
 	rapid.Check(t, func(t *rapid.T) {
-		b := open(t, &memory{}, newSigner(t, "B"))
+		b := open(t, &memory{}, newSigner("B"))
 		for range 6 {
 			for _, d := range rapid.Permutation(docs).Draw(t, "order") {
 				if _, err := b.Receive(ctx, d); err != nil && !errors.Is(err, book.ErrGap) {

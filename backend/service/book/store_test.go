@@ -13,7 +13,7 @@ import (
 // A store returns what was put in, field by field and in order of arrival.
 func TestStoreKeepsOrderAndBytes(t *testing.T) {
 	eachStore(t, func(t *testing.T, s book.Store) {
-		a, b := newSigner(t, "A").Party(), newSigner(t, "B").Party()
+		a, b := newSigner("A").Party(), newSigner("B").Party()
 		scope := fed.ScopeDirect(a, b)
 		want := []fed.Doc{
 			{Scope: fed.ScopeFederation, Author: b, Seq: 1, Kind: "card", Subject: "späť \x00", TimeMs: -5, Body: []byte(`{"x":"\u0000"}`), Sig: []byte{0, 255}, Key: []byte{1}},
@@ -56,7 +56,7 @@ func TestStoreKeepsOneDocumentInAPlace(t *testing.T) {
 // A book that is opened again goes on where it ended.
 func TestReopenGoesOn(t *testing.T) {
 	eachStore(t, func(t *testing.T, s book.Store) {
-		k := newSigner(t, "A")
+		k := newSigner("A")
 		first := put(t, open(t, s, k), fed.ScopeFederation, "card", 1)
 		again := open(t, s, k)
 		second := put(t, again, fed.ScopeFederation, "card", 2)
