@@ -174,7 +174,7 @@ func (n *Node) largestShare(id fed.ProjectID) int64 {
 func (n *Node) Experiments(_ context.Context, projectID string) ([]view.Experiment, error) {
 	out := []view.Experiment{}
 	for _, e := range n.tracker.Experiments() {
-		if projectID == "" || string(e.Project) == projectID {
+		if projectID == "" && !n.past(e.Project) || string(e.Project) == projectID {
 			out = append(out, n.experimentView(e))
 		}
 	}
@@ -384,7 +384,8 @@ func (n *Node) TakeOver(ctx context.Context, id, reason string) (view.Run, error
 // Runs lists runs, newest first.
 func (n *Node) Runs(_ context.Context, projectID, experimentID string, limit int) ([]view.Run, error) {
 	runs := n.tracker.Runs(func(r experiment.Run) bool {
-		return (projectID == "" || string(r.Project) == projectID) && (experimentID == "" || string(r.Experiment) == experimentID)
+		all := projectID == "" && (experimentID != "" || !n.past(r.Project))
+		return (all || string(r.Project) == projectID) && (experimentID == "" || string(r.Experiment) == experimentID)
 	})
 	if limit <= 0 || limit > 5000 {
 		limit = 500
@@ -402,7 +403,7 @@ func (n *Node) runView(r experiment.Run) view.Run {
 	e, _ := n.tracker.Experiment(r.Experiment)
 	v := view.Run{
 		ID: string(r.ID), ExperimentID: string(r.Experiment), Experiment: e.Name, ProjectID: string(r.Project), Project: p.Name, Number: r.Number,
-		ConfigHash: string(r.ConfigHash), Params: map[string]string{}, Rounds: r.Config.Rounds, Metrics: view.MetricSet{}, Mine: r.By == n.me(), Tutorial: p.Tutorial,
+		ConfigHash: string(r.ConfigHash), Params: map[string]string{}, Rounds: r.Config.Rounds, Metrics: view.MetricSet{}, Mine: r.By == n.me(), Tutorial: n.isPractice(p),
 	}
 	maps.Copy(v.Params, r.Settings)
 	if k := len(r.Rounds); k > 0 {
@@ -441,7 +442,7 @@ func (n *Node) runState(v *view.Run, r experiment.Run, p project.Project) {
 		return
 	}
 	x := n.grids.get(r.ID)
-	if x == nil || !x.started {
+	if x == nil || !x.started.Load() {
 		v.State, v.Sentence = n.queue.State(r.ID)
 		if v.State == "" || v.State == "running" {
 			v.State = "queued"

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"synergos.app/desktop/backend/fed"
@@ -13,6 +14,7 @@ import (
 	"synergos.app/desktop/backend/node/view"
 	"synergos.app/desktop/backend/service/coordinator"
 	"synergos.app/desktop/backend/service/party"
+	"synergos.app/desktop/backend/service/reward"
 	"synergos.app/desktop/backend/storage/sqlite"
 	"synergos.app/desktop/backend/storage/sqlite/query"
 )
@@ -33,7 +35,7 @@ type grid struct {
 	session *party.Session
 	cancel  context.CancelFunc
 	done    chan struct{}
-	started bool
+	started atomic.Bool
 	waiting *time.Timer // closes a grid that was joined but never started
 	lanes   []coordinator.Lane
 	remote  map[fed.PartyID]live
@@ -218,7 +220,7 @@ func (g *grids) startOrDrop(from fed.PartyID, id fed.RunID, start bool) error {
 func (g *grids) drop(id fed.RunID) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if x := g.open[id]; x != nil && !x.started {
+	if x := g.open[id]; x != nil && !x.started.Load() {
 		x.waiting.Stop()
 		delete(g.open, id)
 	}
@@ -228,17 +230,17 @@ func (g *grids) drop(id fed.RunID) {
 func (g *grids) start(id fed.RunID, resumed bool) error {
 	g.mu.Lock()
 	x := g.open[id]
-	if x == nil || x.started {
+	if x == nil || x.started.Load() {
 		g.mu.Unlock()
 		if x == nil {
 			return fed.Errorf(fed.NotFound, "", "the grid is not open here")
 		}
 		return nil
 	}
-	x.started = true
 	x.waiting.Stop()
 	ctx, cancel := context.WithCancel(g.n.ctx)
 	x.cancel = cancel
+	x.started.Store(true)
 	g.mu.Unlock()
 	if err := g.save(ctx, x.run, "running", ""); err != nil {
 		return err
@@ -265,11 +267,12 @@ func (g *grids) start(id fed.RunID, resumed bool) error {
 func (g *grids) end(id fed.RunID) {
 	g.mu.Lock()
 	x := g.open[id]
-	if x != nil && !x.started {
+	if x != nil && !x.started.Load() {
 		delete(g.open, id)
 	}
 	g.mu.Unlock()
-	if x != nil && x.started {
+	if x != nil && x.started.Load() {
+		x.session.Over()
 		x.cancel()
 	}
 }
@@ -278,7 +281,7 @@ func (g *grids) closeAll() {
 	g.mu.Lock()
 	var all []*grid
 	for _, x := range g.open {
-		if x.started {
+		if x.started.Load() {
 			x.cancel()
 			all = append(all, x)
 		}
@@ -295,7 +298,7 @@ func (g *grids) running() int {
 	defer g.mu.Unlock()
 	k := 0
 	for _, x := range g.open {
-		k += fromBool(x.started)
+		k += fromBool(x.started.Load())
 	}
 	return k
 }
@@ -393,8 +396,11 @@ func (g *grids) EndRun(ctx context.Context, run fed.Run, end fed.RunEnd) error {
 
 // lead coordinates a run while this party's reign lasts.
 func (g *grids) lead(ctx context.Context, run fed.Run, s *party.Session, acc fed.Checkpoint) {
+	if r, ok := g.n.tracker.Run(run.ID); ok && r.End != nil {
+		return
+	}
 	coordinator.Lead(ctx, run, acc, coordinator.Ports{
-		Self: g.n.me(), Term: s.State().Term, Grid: s, Members: members{g}, Blobs: g.n.blobs(), Book: runBook{g.n}, Ledger: g.n.ledger, Learner: g.learner,
+		Self: g.n.me(), Term: s.State().Term, Grid: s, Members: members{g}, Blobs: g.n.blobs(), Book: runBook{g.n}, Ledger: runLedger{g.n.ledger}, Learner: g.learner,
 		Now: time.Now, Log: g.n.opts.Log, MinDeadline: g.n.opts.MinDeadline,
 		Tell: func(lanes []coordinator.Lane) { g.lanes(run.ID, lanes) },
 	})
@@ -416,6 +422,26 @@ func (b runBook) Round(ctx context.Context, run fed.Run, r fed.RoundRecord) erro
 
 func (b runBook) End(ctx context.Context, run fed.Run, e fed.RunEnd) error {
 	return b.n.grids.EndRun(context.WithoutCancel(ctx), run, e)
+}
+
+// runLedger is the reward ledger as a coordinator uses it.
+type runLedger struct{ *reward.Ledger }
+
+// Unscored returns what to ask for the recorded rounds that the ledger lacks: a
+// coordinator that left may not have got to them.
+func (l runLedger) Unscored(run fed.Run) []fed.ScoreAsk {
+	scored := map[int]bool{}
+	for _, r := range l.Rounds(run.ID) {
+		scored[r.Score.Round] = true
+	}
+	_, rounds, _ := l.Run(run.ID)
+	var out []fed.ScoreAsk
+	for _, r := range rounds {
+		if r.N > 0 && len(r.In) > 0 && !scored[r.N] {
+			out = append(out, fed.ScoreAsk{Run: run.ID, Round: r.N, Base: fed.BlobRef{Digest: r.Parent}, In: r.In})
+		}
+	}
+	return out
 }
 
 // gridStore keeps registers and updates in SQLite.
@@ -691,7 +717,7 @@ func (n *Node) note(ctx context.Context, id fed.RunID, kind, text string) {
 // control carries out a person's wish about a run, here or at the coordinator.
 func (g *grids) control(ctx context.Context, id fed.RunID, action, reason string) error {
 	x := g.get(id)
-	if x == nil || !x.started {
+	if x == nil || !x.started.Load() {
 		return fed.Errorf(fed.Unavailable, "Wait until the run has started.", "the run is not running on this computer")
 	}
 	s := x.session.State()

@@ -206,6 +206,7 @@ func (n *Node) Close(ctx context.Context) error {
 	if n.grids != nil {
 		n.grids.closeAll()
 	}
+	n.settle(ctx)
 	n.cancel()
 	done := make(chan error, 1)
 	go func() {
@@ -225,6 +226,23 @@ func (n *Node) Close(ctx context.Context) error {
 		return err
 	case <-ctx.Done():
 		return fmt.Errorf("close: %w", ctx.Err())
+	}
+}
+
+// settle gives the follow-ups of the last documents a moment, so that the others
+// hear of them.
+func (n *Node) settle(ctx context.Context) {
+	if !n.ready.Load() {
+		return
+	}
+	done := make(chan struct{})
+	n.then(func(context.Context) { close(done) })
+	patience := time.NewTimer(3 * time.Second)
+	defer patience.Stop()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	case <-patience.C:
 	}
 }
 

@@ -26,20 +26,15 @@ func (n *Node) openRest(ctx context.Context) (err error) {
 
 func (n *Node) startRest() {
 	n.servings.resume()
-	if n.opts.Tutorial != nil && n.settings.get("tutorial") == "on" {
-		if err := n.joinTutorial(); err != nil {
-			n.opts.Log.Warn("tutorial not resumed", "error", err.Error())
-		}
+	if n.opts.Tutorial != nil {
+		n.work.Go(n.resumeTutorial)
 	}
 }
 
 func (n *Node) closeRest() error {
 	var errs []error
 	n.tutorialMu.Lock()
-	if n.endTutorial != nil {
-		n.endTutorial()
-		n.endTutorial = nil
-	}
+	n.stopTutorial()
 	n.tutorialMu.Unlock()
 	if n.servings != nil {
 		errs = append(errs, n.servings.closeAll())
@@ -94,7 +89,9 @@ func (n *Node) retryLedgers(ctx context.Context) {
 	for _, id := range n.ledger.Runs() {
 		chain, beside := n.ledger.Entries(id)
 		closed := len(chain) > 0 && chain[len(chain)-1].Kind == reward.KindClose
-		signed := slices.ContainsFunc(beside, func(e reward.Entry) bool { return e.Kind == reward.KindCountersign && e.By == n.me() })
+		signed := closed && slices.ContainsFunc(beside, func(e reward.Entry) bool {
+			return e.Kind == reward.KindCountersign && e.By == n.me() && e.Prev == chain[len(chain)-1].Hash
+		})
 		if closed && !signed {
 			n.ledgerFollow(ctx, id)
 		}
@@ -102,7 +99,8 @@ func (n *Node) retryLedgers(ctx context.Context) {
 }
 
 // sharedBlob reports whether a blob belongs to what a member of a project may
-// read: files of versions, score tables and results.
+// read: files of versions, score tables, results, and the updates and checkpoints of
+// recorded rounds.
 func (n *Node) sharedBlob(p fed.PartyID, d fed.Digest) bool {
 	for _, m := range n.registry.Models() {
 		if !n.projects.Reads(m.Project, p) {
@@ -115,7 +113,7 @@ func (n *Node) sharedBlob(p fed.PartyID, d fed.Digest) bool {
 		}
 	}
 	for _, r := range n.tracker.Runs(func(r experiment.Run) bool { _, ok := r.Member(p); return ok }) {
-		if r.End != nil && r.End.Params == d {
+		if r.End != nil && r.End.Params == d || slices.ContainsFunc(r.Rounds, func(rec fed.RoundRecord) bool { return citesBlob(rec, d) }) {
 			return true
 		}
 		for _, t := range n.ledger.Rounds(r.ID) {
@@ -125,6 +123,12 @@ func (n *Node) sharedBlob(p fed.PartyID, d fed.Digest) bool {
 		}
 	}
 	return false
+}
+
+// citesBlob reports whether a record names a blob: every member scores, and any may
+// have to coordinate.
+func citesBlob(rec fed.RoundRecord, d fed.Digest) bool {
+	return rec.Digest == d || slices.ContainsFunc(rec.In, func(in fed.RoundParty) bool { return in.Update.Digest == d })
 }
 
 // consentFor names the consent under which a frame leaves, "" for what pairing

@@ -23,7 +23,8 @@ const chunk = 64 << 10
 type frame struct {
 	kind   wire.Kind
 	b      []byte
-	ledger string // line of the egress ledger; a frame without one is not written
+	ledger string        // line of the egress ledger; a frame without one is not written
+	sent   chan struct{} // closed when it has been written; may be nil
 }
 
 // link is one WebSocket with the bounds of its plane. Reading is for one

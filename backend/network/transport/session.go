@@ -29,6 +29,7 @@ type session struct {
 	lastIn   atomic.Int64  // ms since 1970, of the last message
 	rtt      atomic.Int64  // ns
 	pings    atomic.Uint64
+	leaving  atomic.Bool // the peer said farewell
 
 	mu       sync.Mutex // guards what follows
 	ended    bool
@@ -107,12 +108,28 @@ func (s *session) end(r Reason, detail string) {
 	}
 }
 
-// bye writes a farewell past the queue; best effort, since the peer may be gone or
-// stuck.
+// bye says farewell behind what waits in the queue; best effort, since the peer may
+// be gone or stuck.
 func (s *session) bye(reason string) {
-	cut := time.AfterFunc(time.Second, s.close)
-	defer cut.Stop()
-	_ = s.say(s.ctx, wire.Envelope{Msg: wire.Bye{Reason: reason}}, "")
+	f, err := s.seal(s.ctx, wire.Envelope{Msg: wire.Bye{Reason: reason}}, "")
+	if err != nil {
+		return
+	}
+	f.sent = make(chan struct{})
+	patience := time.NewTimer(time.Second)
+	defer patience.Stop()
+	select {
+	case s.queue <- f:
+	case <-s.ctx.Done():
+		return
+	case <-patience.C:
+		return
+	}
+	select {
+	case <-f.sent:
+	case <-s.ctx.Done():
+	case <-patience.C:
+	}
 }
 
 // send queues e. A queue that stays full is a peer too slow to keep.
@@ -156,8 +173,14 @@ func (s *session) writeLoop() {
 		case <-s.ctx.Done():
 			return
 		case f := <-s.queue:
-			if err := s.write(f); err != nil {
-				s.end(reasonOf(err), err.Error())
+			err := s.write(f)
+			if f.sent != nil {
+				close(f.sent)
+			}
+			if err != nil {
+				if !s.leaving.Load() { // else what it sent before its farewell is handled first
+					s.end(reasonOf(err), err.Error())
+				}
 				return
 			}
 		}
@@ -242,7 +265,11 @@ func (s *session) route(wg *sync.WaitGroup, e wire.Envelope) bool {
 		s.pong(m.Nonce)
 		return true
 	case wire.Bye:
-		s.end(SaidBye, m.Reason)
+		s.leaving.Store(true)
+		select { // behind what it sent before
+		case s.inbox <- e:
+		case <-s.ctx.Done():
+		}
 		return false
 	case wire.Hello, wire.HelloOk:
 		s.h.refuse(Malformed, s.info, "a second HELLO")
@@ -300,6 +327,10 @@ func (s *session) inboxLoop() {
 		case <-s.ctx.Done():
 			return
 		case e := <-s.inbox:
+			if m, ok := e.Msg.(wire.Bye); ok {
+				s.end(SaidBye, m.Reason)
+				return
+			}
 			s.handleOne(e)
 		}
 	}

@@ -54,6 +54,8 @@ type Book interface {
 
 // Ledger turns scores into contributions and, at the end, rewards.
 type Ledger interface {
+	// Unscored returns the recorded rounds that are not scored yet.
+	Unscored(run fed.Run) []fed.ScoreAsk
 	Scored(ctx context.Context, run fed.Run, ask fed.ScoreAsk, replies map[fed.PartyID]fed.ScoreReply) error
 	Close(ctx context.Context, run fed.Run) error
 }
@@ -104,7 +106,7 @@ type Ports struct {
 // Lead leads run until it has ended or ctx, and with it the reign, has. acc is the
 // checkpoint that was inherited, zero at the start.
 func Lead(ctx context.Context, run fed.Run, acc fed.Checkpoint, p Ports) {
-	l := &lead{run: run, Ports: p, lanes: map[fed.PartyID]Lane{}}
+	l := &lead{run: run, Ports: p, lanes: map[fed.PartyID]Lane{}, asked: map[int]bool{}}
 	err := l.run1(ctx, acc)
 	if err == nil || ctx.Err() != nil {
 		return
@@ -136,6 +138,7 @@ type lead struct {
 	took   []time.Duration
 	lanes  map[fed.PartyID]Lane
 	scores scorer
+	asked  map[int]bool // rounds handed to the scorer
 }
 
 func (l *lead) run1(ctx context.Context, acc fed.Checkpoint) error {
@@ -153,6 +156,7 @@ func (l *lead) run1(ctx context.Context, acc fed.Checkpoint) error {
 	}
 	l.scores.start(ctx, l)
 	defer l.scores.wait()
+	l.haveScored()
 	for c.Round < l.run.Config.Rounds {
 		l.done = c.Round
 		if c, err = l.round(ctx, c); err != nil {

@@ -38,6 +38,7 @@ func (l *lead) finish(ctx context.Context, last fed.Checkpoint) error {
 			end.Results = append(end.Results, fed.RunResult{Party: m.Party, Name: m.Name, Train: r.Train, Test: r.Sums, Alone: r.Alone, BytesIn: r.BytesIn, BytesOut: r.BytesOut})
 		}
 	}
+	l.haveScored() // what an earlier coordinator recorded late
 	l.scores.wait()
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -95,7 +96,7 @@ func (l *lead) evaluate(ctx context.Context, ask fed.EvalAsk) map[string]fed.Eva
 	)
 	for _, m := range l.run.Members {
 		wg.Go(func() {
-			r, err := l.Members.Evaluate(ctx, m.Party, ask)
+			r, err := again(ctx, l, m.Party, func() (fed.EvalReply, error) { return l.Members.Evaluate(ctx, m.Party, ask) })
 			if err == nil && r.Sums.Examples > 0 {
 				err = l.Learner.Check(l.run, r.Sums)
 			}
@@ -113,6 +114,17 @@ func (l *lead) evaluate(ctx context.Context, ask fed.EvalAsk) map[string]fed.Eva
 	}
 	wg.Wait()
 	return out
+}
+
+// haveScored hands the recorded rounds that are not scored yet to the scorer, once
+// each: the newest one, and those that an earlier coordinator did not get to.
+func (l *lead) haveScored() {
+	for _, ask := range l.Ledger.Unscored(l.run) {
+		if !l.asked[ask.Round] {
+			l.asked[ask.Round] = true
+			l.scores.add(ask)
+		}
+	}
 }
 
 // scorer has rounds scored one after the other while training goes on.
@@ -142,11 +154,11 @@ func (s *scorer) wait() {
 	<-s.done
 }
 
-// askScore asks again after a failure that may pass: a round without a scorer
-// would be measured on other rows.
-func (l *lead) askScore(ctx context.Context, to fed.PartyID, ask fed.ScoreAsk) (r fed.ScoreReply, err error) {
+// again asks once more after a failure that may pass: a result without a party, or
+// a round without a scorer, would be measured on other rows.
+func again[T any](ctx context.Context, l *lead, to fed.PartyID, ask func() (T, error)) (r T, err error) {
 	for try := range 4 {
-		if r, err = l.Members.Score(ctx, to, ask); err == nil {
+		if r, err = ask(); err == nil {
 			return r, nil
 		}
 		if k := fed.KindOf(err); k != fed.Unavailable && k != fed.Busy && k != fed.Timeout || !l.Members.Online(to) {
@@ -162,8 +174,9 @@ func (l *lead) askScore(ctx context.Context, to fed.PartyID, ask fed.ScoreAsk) (
 }
 
 func (l *lead) score(ctx context.Context, ask fed.ScoreAsk) {
-	if l.run.Config.Contribution == "none" {
-		return
+	open := func(o fed.ScoreAsk) bool { return o.Round == ask.Round }
+	if l.run.Config.Contribution == "none" || !slices.ContainsFunc(l.Ledger.Unscored(l.run), open) {
+		return // the second case: an earlier coordinator's entry came in between
 	}
 	ref, err := l.Blobs.Ref(ask.Base.Digest)
 	if err != nil {
@@ -173,6 +186,12 @@ func (l *lead) score(ctx context.Context, ask fed.ScoreAsk) {
 	ask.Base = ref
 	ctx, cancel := context.WithTimeout(ctx, max(10*l.MinDeadline, 2*time.Minute))
 	defer cancel()
+	for _, in := range ask.In {
+		if err := l.have(ctx, in); err != nil {
+			l.Log.Warn("round not scored", "run", l.run.ID, "round", ask.Round, "error", err.Error())
+			return
+		}
+	}
 	var (
 		mu      sync.Mutex
 		wg      sync.WaitGroup
@@ -180,7 +199,7 @@ func (l *lead) score(ctx context.Context, ask fed.ScoreAsk) {
 	)
 	for _, m := range l.run.Members {
 		wg.Go(func() {
-			r, err := l.askScore(ctx, m.Party, ask)
+			r, err := again(ctx, l, m.Party, func() (fed.ScoreReply, error) { return l.Members.Score(ctx, m.Party, ask) })
 			if err != nil {
 				l.Log.Warn("party did not score", "run", l.run.ID, "round", ask.Round, "party", m.Party.Short(), "error", err.Error())
 				return
@@ -194,6 +213,24 @@ func (l *lead) score(ctx context.Context, ask fed.ScoreAsk) {
 	if err := l.Ledger.Scored(ctx, l.run, ask, replies); err != nil {
 		l.Log.Warn("round not scored", "run", l.run.ID, "round", ask.Round, "error", err.Error())
 	}
+}
+
+// have gets an update that an earlier coordinator gathered: from its party, or from
+// whoever scored it.
+func (l *lead) have(ctx context.Context, in fed.RoundParty) error {
+	if l.Blobs.Has(in.Update.Digest) {
+		return nil
+	}
+	err := l.Members.Fetch(ctx, in.Party, in.Update)
+	for _, m := range l.run.Members {
+		if err == nil {
+			return nil
+		}
+		if m.Party != l.Self && m.Party != in.Party && l.Members.Online(m.Party) {
+			err = l.Members.Fetch(ctx, m.Party, in.Update)
+		}
+	}
+	return err
 }
 
 func sortedNames(m map[string]fed.Sums) []string { return slices.Sorted(maps.Keys(m)) }
