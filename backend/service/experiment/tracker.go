@@ -3,6 +3,7 @@ package experiment
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -172,7 +173,9 @@ func (t *Tracker) end(p fed.ProjectID, d fed.Doc) fed.RunID {
 	}
 	key := "1" + string(d.Hash())
 	if e.State == "finished" {
-		key = "0" + string(d.Hash()) // a finished run is never un-finished by a late cancel
+		// A finished run is never un-finished by a late cancel, and of two ends the one
+		// with more parties' results stands, then the earlier: everywhere the same.
+		key = fmt.Sprintf("0-%04d-%016d-%s", 9999-min(len(e.Results), 9999), d.TimeMs, d.Hash())
 	}
 	if r.End != nil && r.endKey <= key {
 		return ""

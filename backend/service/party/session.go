@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"synergos.app/desktop/backend/fed"
@@ -23,6 +24,7 @@ type Session struct {
 	work    sync.WaitGroup
 	posts   sync.WaitGroup
 	wall    time.Time
+	over    atomic.Bool
 
 	mu        sync.Mutex // guards what follows
 	refs      map[fed.Digest]fed.BlobRef
@@ -106,9 +108,12 @@ func (s *Session) Run(ctx context.Context) error {
 		var in round.Input
 		select {
 		case <-ctx.Done():
+			s.endLead()
+			if s.over.Load() {
+				return nil // nobody has to take over a run that has ended
+			}
 			err := s.step(wctx, round.Leave{})
 			s.flush()
-			s.endLead()
 			return err
 		case in = <-s.inputs:
 		case <-timer.C:
@@ -223,6 +228,10 @@ func (s *Session) ref(d fed.Digest) fed.BlobRef {
 	s.mu.Unlock()
 	return r
 }
+
+// Over says that the run has ended: Run then ends without a goodbye, which would
+// make the others elect a successor.
+func (s *Session) Over() { s.over.Store(true) }
 
 // Deliver takes a message of another member's register. ref cites the blob of a
 // Round's checkpoint.
