@@ -35,9 +35,16 @@ type Policy struct {
 	Floor      int       `json:"floor"`      // small-cell floor k
 }
 
+// NewProjectID derives a project's identifier from its admin and a random text, so
+// that nobody else can found a project under it.
+func NewProjectID(admin PartyID, nonce string) ProjectID {
+	return ProjectID(DigestOf([]byte("synergos/project/1\n" + string(admin) + "\n" + nonce))[:32])
+}
+
 // ProjectDoc is a revision of a project, signed by its admin.
 type ProjectDoc struct {
-	ID       ProjectID `json:"id"`
+	ID       ProjectID `json:"id"`    // NewProjectID(Admin, Nonce)
+	Nonce    string    `json:"nonce"` // random
 	Name     string    `json:"name"`
 	Purpose  string    `json:"purpose"`
 	Revision int       `json:"revision"`

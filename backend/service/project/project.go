@@ -155,6 +155,8 @@ func Read(d fed.Doc) (fed.ProjectDoc, error) {
 	switch {
 	case !fed.ValidHexID(string(p.ID)) || len(p.Name) == 0 || len(p.Name) > 200 || len(p.Purpose) > maxText || len(p.Members) > MaxMembers || p.Revision < 1:
 		return p, fed.Errorf(fed.Invalid, "", "project document out of form")
+	case p.ID != fed.NewProjectID(p.Admin, p.Nonce):
+		return p, fed.Errorf(fed.Permission, "", "project document speaks of another admin's project")
 	case p.Admin != d.Author:
 		return p, fed.Errorf(fed.Permission, "", "project document is not signed by its admin")
 	case p.Policy.PoolCents < 0 || p.Policy.PoolCents > 1e12:

@@ -13,7 +13,7 @@ import (
 	"synergos.app/desktop/backend/fed"
 )
 
-var projectID = fed.ProjectID(string(fed.DigestOf([]byte("project")))[:32])
+var projectID = fed.NewProjectID(id("A"), "n")
 
 func key(name string) []byte     { return []byte("key of " + name) }
 func id(name string) fed.PartyID { return fed.PartyID(fed.KeyDigest(key(name))) }
@@ -24,7 +24,7 @@ func member(name string) fed.Member {
 
 // revision is a project of A with the named members.
 func revision(n int, names ...string) fed.ProjectDoc {
-	p := fed.ProjectDoc{ID: projectID, Name: fmt.Sprintf("Heart %d", n), Purpose: "Risk", Revision: n, Admin: id("A"), Policy: fed.Policy{PoolCents: 100}}
+	p := fed.ProjectDoc{ID: projectID, Nonce: "n", Name: fmt.Sprintf("Heart %d", n), Purpose: "Risk", Revision: n, Admin: id("A"), Policy: fed.Policy{PoolCents: 100}}
 	for _, m := range names {
 		p.Members = append(p.Members, member(m))
 	}
@@ -235,19 +235,32 @@ func TestArrivalOrderDoesNotMatter(t *testing.T) {
 
 func TestAllNewestFirst(t *testing.T) {
 	ps := New()
-	for i, c := range "213" {
+	first, second := "x", "y" // found in one millisecond: the smaller id comes first
+	if fed.NewProjectID(id("A"), first) > fed.NewProjectID(id("A"), second) {
+		first, second = second, first
+	}
+	for i, nonce := range []string{second, first, "newest"} {
 		p := revision(1, "A")
-		p.ID = fed.ProjectID(strings.Repeat(string(c), 32))
+		p.Nonce, p.ID = nonce, fed.NewProjectID(id("A"), nonce)
 		d := doc(t, "A", 1, fed.DocProject, p)
-		d.Scope, d.TimeMs = fed.ScopeProject(p.ID), int64(i/2) // the first two in one millisecond
+		d.Scope, d.TimeMs = fed.ScopeProject(p.ID), int64(i/2)
 		ps.Apply(d)
 	}
 	var got []string
 	for _, p := range ps.All() {
-		got = append(got, string(p.ID[:1]))
+		got = append(got, p.Nonce)
 	}
-	if want := []string{"3", "1", "2"}; !slices.Equal(got, want) {
+	if want := []string{"newest", first, second}; !slices.Equal(got, want) {
 		t.Errorf("order %v, want %v", got, want)
+	}
+}
+
+// Nobody founds a project under another's id.
+func TestIDIsItsAdmins(t *testing.T) {
+	p := revision(1, "B")
+	p.Admin = id("B")
+	if _, err := Read(doc(t, "B", 1, fed.DocProject, p)); fed.KindOf(err) != fed.Permission {
+		t.Errorf("B founded A's project: %v", err)
 	}
 }
 
