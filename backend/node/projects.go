@@ -54,8 +54,9 @@ func (n *Node) CreateProject(ctx context.Context, in view.ProjectCreate) (view.P
 	if err != nil {
 		return view.Project{}, err
 	}
+	nonce := newHex()
 	doc := fed.ProjectDoc{
-		ID: fed.ProjectID(newHex()), Name: strings.TrimSpace(in.Name), Purpose: in.Purpose, Revision: 1, Admin: n.me(), Config: cfg,
+		ID: fed.NewProjectID(n.me(), nonce), Nonce: nonce, Name: strings.TrimSpace(in.Name), Purpose: in.Purpose, Revision: 1, Admin: n.me(), Config: cfg,
 		Policy: policyFrom(in.Policy), Tutorial: n.opts.Tutorial == nil && n.virtual(),
 	}
 	me, err := n.selfMember()
