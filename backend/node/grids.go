@@ -140,6 +140,9 @@ func (g *grids) join(ctx context.Context, from fed.PartyID, id fed.RunID) error 
 	if r.End != nil {
 		return fed.Errorf(fed.Exists, "", "the run has ended")
 	}
+	if err := g.n.allMembers(r); err != nil {
+		return err
+	}
 	if err := g.n.consents(r.Run); err != nil {
 		return err
 	}
@@ -598,6 +601,16 @@ func (g *grids) heardBytes(id fed.RunID, bytes int64) {
 	}
 }
 
+// receivedFor returns what an open run has made this party receive.
+func (g *grids) receivedFor(id fed.RunID) int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if x := g.open[id]; x != nil {
+		return x.in
+	}
+	return 0
+}
+
 // lanes keeps what the coordinator knows of the open round.
 func (g *grids) lanes(id fed.RunID, lanes []coordinator.Lane) {
 	g.mu.Lock()
@@ -869,7 +882,7 @@ func (n *Node) laneOf(v *view.RunParty, p fed.PartyID, s party.State, open bool,
 	case !open:
 	case v.Me:
 		v.State, v.Progress = s.Live.State, fed.Number(s.Live.Progress)
-		v.BytesOut = n.sentFor(n.ctx, string(s.Run.ID))
+		v.BytesOut, v.BytesIn = n.sentFor(n.ctx, string(s.Run.ID)), n.grids.receivedFor(s.Run.ID)
 	case !n.peers.isOnline(p):
 		v.State = "offline"
 	default:

@@ -60,7 +60,7 @@ function Theatre({ d }: { d: RunDetail }) {
       title={t(ended ? 'runs.gridEnded' : 'runs.grid')}
       hint={
         leader
-          ? t(ended ? 'runs.led' : 'runs.leads', { name: plain(leader.name), why: sentence(d.run.why) })
+          ? sentence(d.run.why) || t(ended ? 'runs.led' : 'runs.leads', { name: plain(leader.name) })
           : ended
             ? undefined
             : t('runs.noLeader')
@@ -148,7 +148,9 @@ export function Lanes({ parties }: { parties: RunParty[] }) {
                 <Text size="xs" c="dimmed">
                   {p.state === 'offline' || p.state === 'absent'
                     ? t('runs.heard', { time: duration(p.lastHeardMs) })
-                    : t('runs.traffic', { inn: bytes(p.bytesIn), out: bytes(p.bytesOut) })}
+                    : p.bytesIn + p.bytesOut > 0
+                      ? t('runs.traffic', { inn: bytes(p.bytesIn), out: bytes(p.bytesOut) })
+                      : ''}
                 </Text>
                 <StateBadge state={p.state} />
               </Group>
