@@ -12,6 +12,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 // What a person does with keyboard and window manager, outside of the page:
@@ -86,17 +87,42 @@ func (s *seat) keyboard(t *testing.T, args ...string) {
 }
 
 // chooseFile types a path into the system's file dialog, which a click has just
-// opened, and waits until the dialog is gone. With a name it takes a picture.
+// opened, and waits until the dialog is gone. With a name it takes a picture. The
+// dialog loses keys while it opens its line for a path, so what the line holds is
+// read back before the next step.
 func (w *window) chooseFile(t *testing.T, path, picture string) {
 	t.Helper()
 	w.focused(t, fileDialog)
-	w.press(t, "slash") // opens the line for a path
-	w.types(t, strings.TrimPrefix(path, "/"))
+	waitFor(t, "the line for a path", callLimit, func() bool {
+		w.press(t, "slash")
+		return w.line(t) == "/"
+	})
+	waitFor(t, "the path in the line", startLimit, func() bool {
+		w.types(t, path) // over what is selected
+		return w.line(t) == path
+	})
 	if picture != "" {
 		w.still(t, picture)
 	}
 	w.press(t, "Return")
 	waitFor(t, "the end of the dialog", callLimit, func() bool { return w.visible(fileDialog) == "" })
+}
+
+// line selects what is written where the keyboard is and returns it, by way of
+// the clipboard; "" when nothing came of it within a second.
+func (w *window) line(t *testing.T) string {
+	t.Helper()
+	const nothing = "(nothing)"
+	if got := w.await(t, `await window.go.app.Desktop.CopyText(args[0]); return 'copied'`, nothing); got != "copied" {
+		t.Fatalf("clipboard: %v", got)
+	}
+	w.press(t, "ctrl+a", "ctrl+c")
+	for begin := time.Now(); time.Since(begin) < time.Second; {
+		if got := w.await(t, `return await window.runtime.ClipboardGetText()`); got != nothing {
+			return fmt.Sprint(got)
+		}
+	}
+	return ""
 }
 
 // picture takes a screenshot when the page has painted and moves no more.
