@@ -104,6 +104,7 @@ export const api = {
   beginUpload: (name: string, size: number) => post<Upload>('/uploads', { name, size }),
   writeUpload: (id: string, offset: number, bytes: ArrayBuffer) =>
     putRaw<Upload>(`/uploads/${e(id)}?offset=${offset}`, bytes),
+  upload: (id: string) => get<Upload>(`/uploads/${e(id)}`),
   folder: (path: string) => get<Folder>('/fs', { path }),
 
   catalog: (q: { q?: string; task?: string; party?: string; rowBand?: string; licence?: string; dataset?: string }) =>

@@ -59,14 +59,14 @@ export function problemFrom(body: Body, status: number): ApiProblem {
 
 function kindOf(status: number): string {
   const kinds: Record<number, string> = {
-    401: 'session',
+    401: 'unauthorized',
     403: 'permission',
     404: 'not_found',
     409: 'exists',
-    413: 'invalid',
+    413: 'too_large',
     422: 'invalid',
     423: 'busy',
-    429: 'busy',
+    429: 'too_many',
     503: 'unavailable',
     504: 'timeout',
   }
@@ -77,6 +77,6 @@ function kindOf(status: number): string {
 export function asProblem(e: unknown): ApiProblem {
   if (e instanceof ApiProblem) return e
   const text = e instanceof Error ? e.message : String(e)
-  const aborted = e instanceof DOMException && (e.name === 'TimeoutError' || e.name === 'AbortError')
+  const aborted = ['TimeoutError', 'AbortError'].includes((e as Error | undefined)?.name ?? '')
   return new ApiProblem({ kind: aborted ? 'timeout' : 'offline', status: 0, text: aborted ? '' : text })
 }

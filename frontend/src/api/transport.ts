@@ -35,6 +35,8 @@ export class EventStream {
   private held: [Envelope[], Span | undefined][] = []
   private stopSource: (() => void) | null = null
   private stopped = false
+  private again: ReturnType<typeof setTimeout> | undefined
+  private failures = 0
   private o: StreamOptions
 
   constructor(o: StreamOptions) {
@@ -56,11 +58,14 @@ export class EventStream {
 
   stop() {
     this.stopped = true
+    this.held = []
+    clearTimeout(this.again)
     this.stopSource?.()
   }
 
   // catchUp replays everything after the last event seen; calls are merged.
   catchUp(): Promise<void> {
+    clearTimeout(this.again)
     this.catching ??= this.replayOnce().finally(() => {
       this.catching = null
       const held = this.held
@@ -70,14 +75,25 @@ export class EventStream {
     return this.catching
   }
 
+  // later asks again after a while that doubles: the window has no connection that
+  // opens again, and a loss that is seen again at once would ask without end.
+  private later() {
+    clearTimeout(this.again)
+    this.again = setTimeout(() => void this.catchUp(), Math.min(10_000, 500 * 2 ** this.failures++))
+  }
+
   private async replayOnce() {
     let r: Replay
     try {
       r = await this.o.replay(this.epoch === '' ? Number.MAX_SAFE_INTEGER : this.last)
     } catch {
+      if (this.stopped) return
+      this.held = [] // the replay that works brings them
+      this.later()
       this.o.onState?.(false)
       return
     }
+    this.failures = 0
     if (this.stopped) return
     this.o.onState?.(true)
     const known = this.epoch !== ''
@@ -92,6 +108,7 @@ export class EventStream {
   }
 
   private take(batch: Envelope[], span?: Span) {
+    if (this.stopped) return
     if (this.catching) {
       this.held.push([batch, span])
       return

@@ -26,7 +26,7 @@ export const int = (x: Maybe) => (good(x) ? nf({ maximumFractionDigits: 0 }).for
 
 // fixed formats with exactly d decimals.
 export const fixed = (x: Maybe, d = 3) =>
-  good(x) ? nf({ minimumFractionDigits: d, maximumFractionDigits: d }).format(x + 0) : dash
+  good(x) ? nf({ minimumFractionDigits: d, maximumFractionDigits: d, signDisplay: 'negative' }).format(x) : dash
 
 // sig formats with at most d significant digits; very small and large figures get an exponent.
 export function sig(x: Maybe, d = 4): string {
@@ -54,7 +54,7 @@ export function bytes(x: Maybe): string {
   const units = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte']
   let i = 0
   let v = x
-  while (Math.abs(v) >= 1000 && i < units.length - 1) {
+  while (Math.abs(i > 0 ? Math.round(v) : v) >= 1000 && i < units.length - 1) {
     v /= 1000
     i++
   }
@@ -71,12 +71,12 @@ export function duration(ms: Maybe): string {
   if (!good(ms) || ms < 0) return dash
   const unit = (v: number, u: string, d = 0) =>
     nf({ style: 'unit', unit: u, unitDisplay: 'narrow', maximumFractionDigits: d }).format(v)
-  if (ms < 1000) return unit(ms, 'millisecond')
-  const s = ms / 1000
-  if (s < 10) return unit(s, 'second', 1)
-  if (s < 60) return unit(Math.round(s), 'second')
+  if (Math.round(ms) < 1000) return unit(ms, 'millisecond')
+  if (ms < 9950) return unit(ms / 1000, 'second', 1)
+  const s = Math.round(ms / 1000)
+  if (ms < 60_000) return unit(s, 'second')
   const m = Math.floor(s / 60)
-  if (m < 60) return `${unit(m, 'minute')} ${unit(Math.round(s % 60) % 60, 'second')}`
+  if (m < 60) return `${unit(m, 'minute')} ${unit(s % 60, 'second')}`
   const h = Math.floor(m / 60)
   if (h < 24) return `${unit(h, 'hour')} ${unit(m % 60, 'minute')}`
   return `${unit(Math.floor(h / 24), 'day')} ${unit(h % 24, 'hour')}`
@@ -166,11 +166,16 @@ export function metric(name: string, x: Maybe): string {
 // lowerIsBetter tells in which direction a metric improves.
 export const lowerIsBetter = (name: string) => ['logLoss', 'loss', 'brier', 'mse', 'mae', 'rmse'].includes(name)
 
-// plain strips control and bidirectional characters from a peer's text and caps it.
+// plain strips control and bidirectional characters from a peer's text and caps it;
+// the ends of lines stay.
 export function plain(s: string, max = 200): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must go
-  const t = s.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '')
-  return t.length > max ? `${t.slice(0, max)}…` : t
+  const t = s.replace(
+    /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g,
+    '',
+  )
+  const letters = [...t] // whole characters: half of an emoji is none
+  return letters.length > max ? `${letters.slice(0, max).join('')}…` : t
 }
 
 // sentence gives a fragment its capital letter and its full stop.

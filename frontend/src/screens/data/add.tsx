@@ -14,14 +14,34 @@ import { Failed, View } from '../../ui/states'
 
 const part = 4 * 1024 * 1024
 
+type Sender = Pick<typeof api, 'beginUpload' | 'writeUpload' | 'upload'>
+
+const most = 4 // failures in a row
+
+// passing tells whether a second try can help: the app did not answer, was busy, or
+// has another part already.
+const passing = (e: unknown) => [0, 409, 423, 502, 503, 504].includes(asProblem(e).status)
+
 // upload copies a file in by parts of 4 MiB, each an ArrayBuffer, and returns the
-// path the app gave it.
-export async function upload(file: File, tell: (share: number) => void, send = api): Promise<string> {
+// path the app gave it. After a part that failed it asks how far the app is and
+// goes on from there.
+export async function upload(file: File, tell: (share: number) => void, send: Sender = api): Promise<string> {
   let u = await send.beginUpload(file.name, file.size)
-  while (u.offset < file.size) {
-    const bytesOf = await file.slice(u.offset, u.offset + part).arrayBuffer()
-    u = await send.writeUpload(u.id, u.offset, bytesOf)
-    tell(file.size ? u.offset / file.size : 1)
+  for (let failed = 0; u.offset < file.size; ) {
+    const from = u.offset
+    let problem: unknown = new Error(file.name)
+    try {
+      if (failed > 0) u = await send.upload(u.id)
+      if (u.offset < file.size)
+        u = await send.writeUpload(u.id, u.offset, await file.slice(u.offset, u.offset + part).arrayBuffer())
+    } catch (e) {
+      if (!passing(e)) throw e
+      problem = e
+    }
+    failed = u.offset > from ? 0 : failed + 1
+    if (failed > most) throw asProblem(problem)
+    if (failed > 0) await new Promise((ok) => setTimeout(ok, 250 * 2 ** failed))
+    tell(u.offset / file.size)
   }
   if (!u.path) throw asProblem(new Error(file.name))
   return u.path
