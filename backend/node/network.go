@@ -167,6 +167,25 @@ func (c citing) cite(to fed.PartyID, m wire.Message) {
 
 // handle takes every message of an authenticated party.
 func (n *Node) handle(ctx context.Context, from fed.PartyID, msg wire.Message) (wire.Message, error) {
+	reply, err := n.take(ctx, from, msg)
+	n.count(msg.Kind(), err)
+	return reply, err
+}
+
+// count counts what was refused for a reason that lies with the sender. Documents
+// count by themselves.
+func (n *Node) count(kind wire.Kind, err error) {
+	if err == nil || kind == wire.KindDoc {
+		return
+	}
+	switch k := fed.KindOf(err); k {
+	case fed.Timeout, fed.Internal, fed.Busy: // here lies the reason
+	default:
+		n.counts.refuse(string(kind) + ": " + k.String())
+	}
+}
+
+func (n *Node) take(ctx context.Context, from fed.PartyID, msg wire.Message) (wire.Message, error) {
 	switch m := msg.(type) {
 	case wire.Doc:
 		n.grids.heardBytes(fed.RunID(m.Subject), int64(len(m.Body)+len(m.Sig)+len(m.Key)))
@@ -222,7 +241,6 @@ func (n *Node) takeUpdate(from fed.PartyID, m wire.Update) error {
 	}
 	key, ok := n.peers.orgKey(from)
 	if !ok || !n.keys().Verify(key, wire.UpdateDomain, m.SigningBytes(), m.Sig) {
-		n.counts.refuse("update: signature")
 		return fed.Errorf(fed.Permission, "", "the update is not signed by its sender")
 	}
 	n.grids.heardBytes(m.Run, m.Blob.Size)

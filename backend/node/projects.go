@@ -57,7 +57,7 @@ func (n *Node) CreateProject(ctx context.Context, in view.ProjectCreate) (view.P
 	nonce := newHex()
 	doc := fed.ProjectDoc{
 		ID: fed.NewProjectID(n.me(), nonce), Nonce: nonce, Name: strings.TrimSpace(in.Name), Purpose: in.Purpose, Revision: 1, Admin: n.me(), Config: cfg,
-		Policy: policyFrom(in.Policy), Tutorial: n.opts.Tutorial == nil && n.virtual(),
+		Policy: policyFrom(in.Policy), Tutorial: rec.tutorial || slices.ContainsFunc(in.Invite, n.peers.virtual),
 	}
 	me, err := n.selfMember()
 	if err != nil {
@@ -137,6 +137,9 @@ func (n *Node) addMember(doc *fed.ProjectDoc, p fed.PartyID) error {
 			return nil
 		}
 	}
+	if err := n.unmixed(*doc, p); err != nil {
+		return err
+	}
 	n.peers.mu.Lock()
 	defer n.peers.mu.Unlock()
 	for d, r := range n.peers.rows {
@@ -206,6 +209,9 @@ func (n *Node) consent(ctx context.Context, id fed.ProjectID, ds fed.DatasetID, 
 	rec, err := n.dataset(string(ds))
 	if err != nil {
 		return err
+	}
+	if rec.tutorial && !n.practice(id) {
+		return fed.Errorf(fed.Invalid, "Choose a dataset of your own.", "the data of the tutorial take no part in real projects")
 	}
 	days := l.Days
 	if days <= 0 || days > 3650 {
@@ -286,6 +292,28 @@ func (n *Node) consents(run fed.Run) error {
 		return err
 	}
 	return c.Allows(run, n.grids.joinedBefore(run), ms(n.opts.Now()))
+}
+
+// allMembers refuses a run with parties that are not members of the project now, or
+// that carry another name there: who left has no say, and receives nothing.
+func (n *Node) allMembers(r experiment.Run) error {
+	p, ok := n.projects.Get(r.Project)
+	if !ok {
+		return fed.Errorf(fed.Unavailable, "Wait a moment.", "the project is not known here yet")
+	}
+	names := map[fed.PartyID]string{}
+	for _, s := range p.Accepted() {
+		names[s.Party] = s.Name
+	}
+	if names[r.By] == "" {
+		return fed.Errorf(fed.Permission, "Start the run from a member of the project.", "who started the run is not a member of the project")
+	}
+	for _, m := range r.Members {
+		if names[m.Party] != m.Name {
+			return fed.Errorf(fed.Permission, "Start the run again without it.", "%s is not a member of the project now", m.Name)
+		}
+	}
+	return nil
 }
 
 // DeclineProject says no to an invitation.
@@ -411,7 +439,7 @@ func (n *Node) projectFollow(ctx context.Context, id fed.ProjectID, d fed.Doc) {
 func (n *Node) Projects(context.Context) ([]view.Project, error) {
 	out := []view.Project{}
 	for _, p := range n.projects.All() {
-		if _, mine := p.Standing(n.me()); mine {
+		if _, mine := p.Standing(n.me()); mine && !n.archived(p) {
 			out = append(out, n.projectView(p))
 		}
 	}
@@ -430,7 +458,7 @@ func (n *Node) Project(_ context.Context, id string) (view.Project, error) {
 func (n *Node) projectView(p project.Project) view.Project {
 	v := view.Project{
 		ID: string(p.ID), Name: p.Name, Purpose: p.Purpose, Task: p.Config.Task, Target: p.Config.Target, Admin: n.nameOf(string(p.Admin)),
-		AdminID: string(p.Admin), Mine: p.Admin == n.me(), Config: p.Config, CreatedAt: at(p.CreatedMs), Tutorial: p.Tutorial,
+		AdminID: string(p.Admin), Mine: p.Admin == n.me(), Config: p.Config, CreatedAt: at(p.CreatedMs), Tutorial: n.isPractice(p),
 		Policy: view.ProjectPolicy{PoolCents: p.Policy.PoolCents, Currency: p.Policy.Currency, Production: p.Policy.Production, Mode: p.Policy.Mode, Floor: p.Policy.Floor, Approvers: []string{}},
 	}
 	for _, a := range p.Policy.Approvers {
@@ -462,6 +490,8 @@ func (n *Node) projectState(p project.Project) (state, sentence string) {
 	}
 	align := n.aligns.state(p)
 	switch {
+	case n.archived(p):
+		return "archived", "It belongs to a tutorial that has ended."
 	case me.State == "invited":
 		return "invited", "Read what will leave this computer, then accept or decline."
 	case me.State == "declined" || me.State == "left":
@@ -491,5 +521,5 @@ func list(names []string) string {
 	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
 }
 
-// virtual reports whether this node is a virtual party of a tutorial or rehearsal.
+// virtual reports whether this node is a virtual party of a rehearsal.
 func (n *Node) virtual() bool { return n.opts.Volatile }

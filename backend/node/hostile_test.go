@@ -1,0 +1,246 @@
+package node
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"synergos.app/desktop/backend/fed"
+	"synergos.app/desktop/backend/network/identity"
+	"synergos.app/desktop/backend/network/wire"
+	"synergos.app/desktop/backend/service/experiment"
+)
+
+// siege is a run under way with one party that lies to another.
+type siege struct {
+	t                *testing.T
+	project, run     string
+	lead, liar, mark *Hospital // mark is whom the liar lies to
+}
+
+// in returns the siege within a subtest.
+func (s *siege) in(t *testing.T) *siege {
+	c := *s
+	c.t = t
+	return &c
+}
+
+// refusal sends a question and wants it refused and counted at the mark.
+func (s *siege) refusal(what, reason string, m wire.Message) {
+	s.t.Helper()
+	before := s.mark.counted(reason)
+	_, err := s.liar.net.Request(s.t.Context(), s.mark.me(), m)
+	if err == nil {
+		s.t.Errorf("%s: answered", what)
+	}
+	s.counts(what, reason, before)
+}
+
+func (s *siege) counts(what, reason string, before int64) {
+	s.t.Helper()
+	Eventually(s.t, what+" to be counted as "+reason, func() bool { return s.mark.counted(reason) > before })
+}
+
+// document sends a document and wants it refused and counted at the mark.
+func (s *siege) document(what, reason string, d fed.Doc) {
+	s.t.Helper()
+	before := s.mark.counted(reason)
+	if err := s.liar.net.Send(s.t.Context(), s.mark.me(), wire.Doc{Doc: d}); err != nil {
+		s.t.Fatalf("%s: %v", what, err)
+	}
+	s.counts(what, reason, before)
+}
+
+// A member that lies is refused, each time with a counted reason, and the grid goes
+// on to the same result.
+func TestMemberLies(t *testing.T) {
+	t.Parallel()
+	l := NewLab(t, trio...)
+	cfg := CohortConfig(4)
+	project := l.Project(cfg, nil)
+	a := l.Hospital[0]
+	want := a.Ended(a.Queue(project, cfg), "finished").Run.ParamsHash
+	release := a.brake(2)
+	run := a.Queue(project, cfg)
+	lead, others := l.coordinator(run)
+	lead.round(run, 1)
+	others[1].round(run, 1)
+	s := &siege{t: t, project: project, run: run, lead: lead, liar: others[1], mark: others[0]}
+	t.Run("documents", s.lieInDocuments)
+	t.Run("questions", s.askWithoutRight)
+	t.Run("updates", s.lieInUpdates)
+	t.Run("size", s.sendTooMuch)
+	release()
+	got := l.OneTruth(project, run)
+	same(t, "params", got.Run.ParamsHash, want)
+	for _, r := range got.Rounds[1:] {
+		same(t, "parties of a round", len(r.Parties), 3)
+	}
+	if list := line(must(s.mark.Diagnostics(t.Context()))(t).Refusals); !strings.Contains(list, "score: permission") {
+		t.Errorf("diagnostics shows %s", list)
+	}
+}
+
+func (s *siege) lieInDocuments(t *testing.T) {
+	s = s.in(t)
+	all := s.liar.book.Missing(nil, func(string) bool { return true }, 1000)
+	find := func(kind string, by *Hospital) fed.Doc {
+		i := slices.IndexFunc(all, func(d fed.Doc) bool { return d.Kind == kind && d.Author == by.me() })
+		if i < 0 {
+			t.Fatalf("no document %s of %s", kind, by.Name)
+		}
+		return all[i]
+	}
+	altered := find(fed.DocAccept, s.mark)
+	altered.Body = []byte(`{"consent":"","card":"","title":"all our rows","rowBand":""}`)
+	s.document("an altered document", "document: permission", altered)
+
+	twice := find(fed.DocAccept, s.liar)
+	twice.Body = []byte(`{"consent":"","card":"","title":"another story","rowBand":""}`)
+	twice.Sig = s.liar.identity().Sign(fed.DocDomain, twice.SigningBytes())
+	s.document("a second story in one place", "document: corrupt", twice)
+
+	foreign := fed.Doc{Scope: fed.ScopeProject(fed.ProjectID(newHex())), Author: s.liar.me(), Seq: 1, Kind: fed.DocRun, Subject: "x", TimeMs: 1, Body: []byte("{}"), Key: s.liar.identity().PublicKey()}
+	foreign.Sig = s.liar.identity().Sign(fed.DocDomain, foreign.SigningBytes())
+	s.document("a document of an unknown project", "document: the project is not known here", foreign)
+
+	// What is well signed but not the liar's to say enters the book and changes nothing.
+	scope, ctx := fed.ScopeProject(fed.ProjectID(s.project)), t.Context()
+	p, _ := s.liar.projects.Get(fed.ProjectID(s.project))
+	usurped := p.ProjectDoc
+	usurped.Revision, usurped.Admin = 99, s.liar.me()
+	must(s.liar.book.Append(ctx, scope, fed.DocProject, s.project, usurped))(t)
+	align := *p.Alignment
+	align.Revision = 99
+	must(s.liar.book.Append(ctx, scope, fed.DocAlignment, s.project, align))(t)
+	r, _ := s.liar.tracker.Run(fed.RunID(s.run))
+	rec := r.Rounds[1]
+	rec.In, rec.DurationMs = append(slices.Clone(rec.In), rec.In[0]), 1
+	must(s.liar.book.Append(ctx, scope, fed.DocRound, s.run, rec))(t)
+	head := func(h *Hospital) uint64 {
+		for _, x := range h.book.Vector(func(sc string) bool { return sc == scope }) {
+			if x.Author == s.liar.me() {
+				return x.Seq
+			}
+		}
+		return 0
+	}
+	Eventually(t, "the documents to arrive", func() bool { return head(s.mark) == head(s.liar) })
+	q, _ := s.mark.projects.Get(fed.ProjectID(s.project))
+	same(t, "admin and alignment", line(q.Admin, q.Revision, q.Alignment.Revision), line(p.Admin, p.Revision, p.Alignment.Revision))
+	m, _ := s.mark.tracker.Run(fed.RunID(s.run))
+	same(t, "parties of round 1", len(m.Rounds[1].In), 3)
+}
+
+func (s *siege) askWithoutRight(t *testing.T) {
+	s = s.in(t)
+	r, _ := s.liar.tracker.Run(fed.RunID(s.run))
+	base := fed.BlobRef{Digest: r.Rounds[0].Digest}
+	if ref, err := s.liar.store.Ref(base.Digest); err == nil {
+		base = ref
+	}
+	id := fed.RunID(s.run)
+	s.refusal("scores", "score: permission", wire.Score{ScoreAsk: fed.ScoreAsk{Run: id, Round: 1, Base: base, In: r.Rounds[1].In}})
+	s.refusal("sums", "eval: permission", wire.Eval{EvalAsk: fed.EvalAsk{Run: id, Params: base, Part: "test", Alone: true}})
+	s.refusal("sums of an unknown run", "eval: not_found", wire.Eval{EvalAsk: fed.EvalAsk{Run: fed.RunID(newHex()), Params: base, Part: "test"}})
+	s.refusal("columns", "align: permission", wire.Align{Project: fed.ProjectID(s.project), Step: stepOffer, Body: []byte("{}")})
+	s.refusal("sums of columns", "align: permission", wire.Align{Project: fed.ProjectID(s.project), Step: stepStats, Body: []byte("{}")})
+	body, _ := json.Marshal(r.Run)
+	s.refusal("a run of another", "query: permission", wire.Query{Name: askOpen, Body: body})
+	short, _ := json.Marshal(id)
+	s.refusal("a start", "query: permission", wire.Query{Name: askStart, Body: short})
+	s.refusal("a drop", "query: permission", wire.Query{Name: askDrop, Body: short})
+	s.refusal("a question of its own", "connection: permission", wire.Query{Name: "rows.all", Body: []byte("{}")})
+	before := s.mark.counted("control: invalid")
+	if err := s.liar.net.Send(t.Context(), s.mark.me(), wire.Control{Grid: id, Action: "cancel", Reason: "me"}); err != nil {
+		t.Fatal(err)
+	}
+	s.counts("an act of its own", "control: invalid", before)
+	x, _ := s.mark.run(s.run)
+	if x.Run.EndedAt != nil {
+		t.Errorf("the run ended: %s", x.Run.Sentence)
+	}
+}
+
+// lieInUpdates lies to the coordinator.
+func (s *siege) lieInUpdates(t *testing.T) {
+	s = s.in(t)
+	mark := s.mark
+	s.mark = s.lead
+	x := s.liar.grids.get(fed.RunID(s.run)).session.State()
+	ref := must(s.liar.store.PutBytes(t.Context(), []byte("no params at all")))(t)
+	u := wire.Update{Update: fed.Update{Run: fed.RunID(s.run), Term: x.Term, Round: x.Committed.Round + 1, Base: x.Committed.Digest, Blob: ref, Examples: 1 << 40, Valid: fed.Sums{}}}
+	u.Sig = mark.identity().Sign(wire.UpdateDomain, u.SigningBytes())
+	s.refusal("an update of another party", "update: permission", u)
+	u.Sig = bytes.Repeat([]byte{1}, 64)
+	s.refusal("an update with a bad signature", "update: permission", u)
+	u.Run = fed.RunID(newHex())
+	u.Sig = s.liar.identity().Sign(wire.UpdateDomain, u.SigningBytes())
+	s.refusal("an update of an unknown run", "update: unavailable", u)
+}
+
+func (s *siege) sendTooMuch(t *testing.T) {
+	s = s.in(t)
+	junk := slices.Concat([]byte{'"'}, bytes.Repeat([]byte("x"), 200<<10), []byte{'"'})
+	s.refusal("junk", "query: invalid", wire.Query{Name: askLive, Body: junk})
+	s.refusal("junk as a run", "query: invalid", wire.Query{Name: askOpen, Body: junk})
+
+	before := s.mark.counted("connection: oversized")
+	self := s.liar.identity()
+	_, cfg := identity.TLS(self, func(fed.DeviceID) bool { return true })
+	d := websocket.Dialer{TLSClientConfig: cfg, HandshakeTimeout: 20 * time.Second}
+	ws, resp, err := d.Dial("wss://"+s.mark.address()+"/v1/control", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	defer func() { _ = ws.Close() }()
+	hello := wire.Hello{Major: wire.Major, Statement: wire.Signed(self.Signed()), ClockMs: time.Now().UnixMilli(), Instance: newHex(), Session: newHex()}
+	raw, err := wire.Encode(wire.OnControl, wire.Envelope{Msg: hello})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ws.WriteMessage(websocket.BinaryMessage, raw); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := ws.ReadMessage(); err != nil { // HELLO_OK
+		t.Fatal(err)
+	}
+	_ = ws.WriteMessage(websocket.BinaryMessage, make([]byte, 2*wire.MaxControl)) // cut off half-way
+	s.counts("a message over the limit", "connection: oversized", before)
+	(&Lab{T: t}).together(s.liar, s.mark, s.lead)
+}
+
+// Who has left a project cannot have the others train for it.
+func TestWhoLeftCannotOpenARun(t *testing.T) {
+	t.Parallel()
+	l := NewLab(t, trio...)
+	cfg := CohortConfig(2)
+	project := l.Project(cfg, nil)
+	mark, liar := l.Hospital[1], l.Hospital[2]
+	p, _ := liar.projects.Get(fed.ProjectID(project))
+	doc := fed.ExperimentDoc{ID: fed.ExperimentID(newHex()), Name: "More", Config: cfg, Space: map[string]fed.Dimension{}, Method: "single"}
+	runs := must(experiment.Freeze(p.ID, doc, p.Alignment.Digest, p.RunMembers(), func() fed.RunID { return fed.RunID(newHex()) }))(t)
+	must(liar.LeaveProject(t.Context(), project, ""))(t)
+	must(liar.book.Append(t.Context(), fed.ScopeProject(p.ID), fed.DocExperiment, string(doc.ID), doc))(t)
+	must(liar.book.Append(t.Context(), fed.ScopeProject(p.ID), fed.DocRun, string(runs[0].ID), runs[0]))(t)
+	Eventually(t, "the run to arrive", func() bool { _, ok := mark.tracker.Run(runs[0].ID); return ok })
+	s := &siege{t: t, project: project, liar: liar, mark: mark}
+	body, _ := json.Marshal(runs[0])
+	s.refusal("a run after leaving", "query: permission", wire.Query{Name: askOpen, Body: body})
+	if mark.grids.get(runs[0].ID) != nil {
+		t.Error("the grid is open")
+	}
+	// Nor can a member have those train who left.
+	doc.ID = fed.ExperimentID(newHex())
+	must(l.Hospital[0].book.Append(t.Context(), fed.ScopeProject(p.ID), fed.DocExperiment, string(doc.ID), doc))(t)
+	next := must(experiment.Freeze(p.ID, doc, p.Alignment.Digest, p.RunMembers(), func() fed.RunID { return fed.RunID(newHex()) }))(t)
+	must(l.Hospital[0].book.Append(t.Context(), fed.ScopeProject(p.ID), fed.DocRun, string(next[0].ID), next[0]))(t)
+	d := l.Hospital[0].Ended(string(next[0].ID), "failed")
+	same(t, "reason", d.Run.EndReason, "consent_denied")
+}
