@@ -625,6 +625,9 @@ func (n *Node) fitting(p project.Project) []view.ConsentDataset {
 	want := n.projectColumns(p)
 	out := []view.ConsentDataset{}
 	for _, r := range n.data.byFit(want) {
+		if r.tutorial && !n.isPractice(p) {
+			continue
+		}
 		have := map[string]bool{}
 		for _, c := range r.usable {
 			have[c] = true

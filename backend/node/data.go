@@ -58,6 +58,7 @@ type saved struct {
 	Named       bool              `json:"named"` // by its owner, not after the file
 	Path        string            `json:"path"`
 	Sample      bool              `json:"sample,omitempty"`
+	Tutorial    bool              `json:"tutorial,omitempty"` // a sample that only the tutorial uses
 	State       string            `json:"state"`
 	Problem     *view.Problem     `json:"problem,omitempty"`
 	Operation   string            `json:"operation,omitempty"`
@@ -95,6 +96,8 @@ type record struct {
 	rowBand string
 	rows    int
 	shown   bool // the target is not hidden from others
+
+	tutorial bool // for projects of the tutorial alone
 }
 
 // title is what others read: the name that the owner gave, never one taken from
@@ -243,7 +246,7 @@ func (s saved) usable() error {
 
 func (b *dataBook) record(o *owned) record {
 	s, _ := b.snap(o)
-	r := record{id: o.id, path: s.Path, ready: s.State == dataReady, secret: o.secret, columns: s.Columns, usable: s.columnsFor(fed.RunConfig{}), rowBand: dataset.RowBand(s.Rows), rows: s.Rows}
+	r := record{id: o.id, path: s.Path, ready: s.State == dataReady, secret: o.secret, columns: s.Columns, usable: s.columnsFor(fed.RunConfig{}), rowBand: dataset.RowBand(s.Rows), rows: s.Rows, tutorial: s.Tutorial}
 	if s.Named {
 		r.name = s.Name
 	}

@@ -109,6 +109,9 @@ func (n *Node) PublishCard(ctx context.Context, id string) (view.Card, error) {
 	n.data.publishing.Lock()
 	defer n.data.publishing.Unlock()
 	s, _ := n.data.snap(o) // before the card: an edit in between makes it stale
+	if s.Tutorial {
+		return view.Card{}, fed.Errorf(fed.Invalid, "See here what others would receive; add data of your own to publish a card.", "the data of the tutorial are not published in the catalog")
+	}
 	c, _, err := n.data.card(ctx, o)
 	if err != nil {
 		return view.Card{}, err

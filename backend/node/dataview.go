@@ -83,6 +83,9 @@ func (n *Node) Profile(ctx context.Context, id string) (view.Profile, error) {
 	}
 	v := n.data.profileView(ctx, o)
 	v.Preview = n.data.preview(ctx, o)
+	if s.Tutorial {
+		n.tick(ctx, tickLooked, id, "dataset", id)
+	}
 	return v, nil
 }
 
@@ -411,7 +414,7 @@ func (n *Node) AddSample(ctx context.Context, hospital string) (view.Dataset, er
 		case o != nil:
 			return n.data.view(ctx, o), nil
 		}
-		return n.data.addSample(ctx, f)
+		return n.data.addSample(ctx, f, saved{Name: title(f.Hospital) + " heart data (synthetic)"})
 	}
 	if hospital == "" {
 		return view.Dataset{}, fed.Errorf(fed.Exists, "Open one of them in the list of datasets.", "all samples have been added")
@@ -419,7 +422,10 @@ func (n *Node) AddSample(ctx context.Context, hospital string) (view.Dataset, er
 	return view.Dataset{}, fed.Errorf(fed.NotFound, "Choose one of "+strings.Join(cohort.Names(), ", ")+".", "there is no sample hospital %q", catalog.Clean(hospital, 64))
 }
 
-func (b *dataBook) addSample(ctx context.Context, f cohort.File) (view.Dataset, error) {
+func title(word string) string { return strings.ToUpper(word[:1]) + word[1:] }
+
+// addSample writes a sample into this party's folder and adds it under s.Name.
+func (b *dataBook) addSample(ctx context.Context, f cohort.File, s saved) (view.Dataset, error) {
 	dir := filepath.Join(resolved(b.n.opts.Home), "samples")
 	path := filepath.Join(dir, f.Name)
 	err := os.MkdirAll(dir, 0o700)
@@ -429,8 +435,7 @@ func (b *dataBook) addSample(ctx context.Context, f cohort.File) (view.Dataset, 
 	if err != nil {
 		return view.Dataset{}, fed.Errorf(fed.Unavailable, "Check the free space of the disk.", "the sample cannot be written")
 	}
-	name := strings.ToUpper(f.Hospital[:1]) + f.Hospital[1:] + " heart data (synthetic)"
-	s := saved{Name: name, Named: true, Path: path, Sample: true}
+	s.Named, s.Path, s.Sample = true, path, true
 	s.Description = "Synthetic records of a fictitious hospital. No row describes a person."
 	return b.add(ctx, s)
 }

@@ -45,7 +45,7 @@ func (n *Node) onDoc(d fed.Doc) {
 // mayRead reports whether a party may receive the documents of a scope.
 func (n *Node) mayRead(p fed.PartyID, scope string) bool {
 	if scope == fed.ScopeFederation {
-		return n.peers.paired(p)
+		return n.peers.paired(p) && !n.peers.virtual(string(p))
 	}
 	if id, ok := fed.ProjectOf(scope); ok {
 		return n.projects.Reads(id, p)
@@ -120,7 +120,7 @@ func (n *Node) receive(ctx context.Context, from fed.PartyID, d fed.Doc) error {
 func (n *Node) welcome(from fed.PartyID, d fed.Doc) error {
 	no := fed.Errorf(fed.Permission, "", "not a member of this scope")
 	if d.Scope == fed.ScopeFederation {
-		if n.peers.paired(d.Author) {
+		if n.peers.paired(d.Author) && !n.peers.virtual(string(d.Author)) {
 			return nil
 		}
 		return no

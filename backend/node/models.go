@@ -114,6 +114,9 @@ func (n *Node) RegisterModel(ctx context.Context, runID, name string) (view.Mode
 	if !ok || r.End == nil || r.End.State != "finished" {
 		return view.ModelVersion{}, fed.Errorf(fed.Invalid, "Wait until the run has finished.", "only a finished run has a result to register")
 	}
+	if err := n.unmixedName(name, r.Project); err != nil {
+		return view.ModelVersion{}, err
+	}
 	in, err := n.buildInput(ctx, r, name)
 	if err != nil {
 		return view.ModelVersion{}, err
@@ -278,7 +281,7 @@ func (n *Node) versionOf(id fed.RunID) string {
 // Models returns all models.
 func (n *Node) Models(context.Context) ([]view.Model, error) {
 	out := []view.Model{}
-	for _, m := range n.registry.Models() {
+	for _, m := range n.shownModels() {
 		out = append(out, n.modelView(m))
 	}
 	return out, nil
@@ -294,7 +297,7 @@ func (n *Node) Model(_ context.Context, name string) (view.Model, error) {
 }
 
 func (n *Node) model(name string) (registry.Model, error) {
-	ms := n.registry.Named(name)
+	ms := n.shown(n.registry.Named(name))
 	if len(ms) == 0 {
 		return registry.Model{}, fed.Errorf(fed.NotFound, "Reload the list of models.", "there is no model %q here", name)
 	}
@@ -303,7 +306,7 @@ func (n *Node) model(name string) (registry.Model, error) {
 
 func (n *Node) modelView(m registry.Model) view.Model {
 	p, _ := n.projects.Get(m.Project)
-	v := view.Model{Name: m.Name, ProjectID: string(m.Project), Project: p.Name, Production: m.Production, Serving: n.servings.on(m.Name), Tutorial: p.Tutorial, Versions: []view.ModelVersion{}}
+	v := view.Model{Name: m.Name, ProjectID: string(m.Project), Project: p.Name, Production: m.Production, Serving: n.servings.on(m.Name), Tutorial: n.isPractice(p), Versions: []view.ModelVersion{}}
 	for _, x := range m.Versions {
 		v.Versions = append(v.Versions, n.versionView(x))
 	}
@@ -438,7 +441,7 @@ func (n *Node) requestView(q registry.StageRequest) view.StageRequest {
 // StageRequests returns the requests of all models, newest first.
 func (n *Node) StageRequests(context.Context) ([]view.StageRequest, error) {
 	out := []view.StageRequest{}
-	for _, m := range n.registry.Models() {
+	for _, m := range n.shownModels() {
 		for _, q := range n.registry.Requests(m.Project, m.Name) {
 			out = append(out, n.requestView(q))
 		}

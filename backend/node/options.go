@@ -77,6 +77,8 @@ type TutorialHost interface {
 	// Join starts virtual parties that pair with n and follow its invitations; stop
 	// ends them.
 	Join(ctx context.Context, n *Node) (stop func(), err error)
+	// Clear removes what virtual parties of the past have left on the disk.
+	Clear() error
 }
 
 func (o *Options) fill() {

@@ -152,10 +152,18 @@ func (b *peerBook) add(ctx context.Context, st identity.Statement, signed identi
 	return nil
 }
 
-// Acquaint pairs with another node in this process without people: for rehearsals.
+// Acquaint pairs with another node in this process without people: for rehearsals,
+// and for the tutorial, whose parties are marked for good.
 func (n *Node) Acquaint(ctx context.Context, other *Node) error {
-	self := other.identity()
-	if err := n.peers.add(ctx, self.Statement(), self.Signed(), nil, "rehearsal", "virtual party in this process"); err != nil {
+	self, source, how := other.identity(), "rehearsal", "virtual party in this process"
+	if n.opts.Tutorial != nil {
+		source, how = fromTutorial, "virtual party of the tutorial, inside this app"
+	}
+	var addrs []string
+	if d := other.peers.dialer; d != nil {
+		addrs = d.Addrs()
+	}
+	if err := n.peers.add(ctx, self.Statement(), self.Signed(), addrs, source, how); err != nil {
 		return err
 	}
 	n.then(func(ctx context.Context) { n.greet(ctx, self.Party()) })
@@ -403,6 +411,9 @@ func (n *Node) peerViews() []view.Peer {
 	defer n.peers.mu.Unlock()
 	out := []view.Peer{}
 	for d, r := range n.peers.rows {
+		if r.Source == fromTutorial && r.RevokedMs != 0 {
+			continue // of a tutorial that has ended
+		}
 		out = append(out, peerView(d, r, sessions, n.peers.seen[d]))
 	}
 	for d, s := range n.peers.seen {

@@ -142,8 +142,11 @@ func (n *Node) Rewards(_ context.Context, projectID string) (view.Rewards, error
 	return v, nil
 }
 
+// ledgerRuns returns the runs of one project, or of all real ones.
 func (n *Node) ledgerRuns(projectID string) []experiment.Run {
-	return n.tracker.Runs(func(r experiment.Run) bool { return projectID == "" || string(r.Project) == projectID })
+	return n.tracker.Runs(func(r experiment.Run) bool {
+		return projectID == "" && !n.practice(r.Project) || string(r.Project) == projectID
+	})
 }
 
 func (n *Node) addTotals(totals map[string]*view.RewardTotal, r experiment.Run, c view.Contribution) {

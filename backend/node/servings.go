@@ -274,7 +274,7 @@ func (n *Node) ServingList(ctx context.Context) ([]view.Serving, error) {
 	n.servings.mu.Lock()
 	defer n.servings.mu.Unlock()
 	out := []view.Serving{}
-	for _, m := range n.registry.Models() {
+	for _, m := range n.shownModels() {
 		d := n.servings.all[m.Name]
 		if d == nil {
 			d = &deployment{}
@@ -397,6 +397,9 @@ func (n *Node) TryPrediction(ctx context.Context, model string, rows []map[strin
 			}
 		}
 		out.Rows = append(out.Rows, v)
+	}
+	if m, err := n.model(model); err == nil && n.practice(m.Project) && n.servings.on(model) {
+		n.tick(ctx, tickServed, string(m.Project), "serving", model)
 	}
 	return out, nil
 }

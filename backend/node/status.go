@@ -20,11 +20,13 @@ func (n *Node) Status(context.Context) (view.Status, error) {
 	}
 	n.peers.mu.Lock()
 	for _, r := range n.peers.rows {
-		v.Paired += fromBool(r.RevokedMs == 0)
+		v.Paired += fromBool(r.RevokedMs == 0 && r.Source != fromTutorial)
 	}
 	n.peers.mu.Unlock()
-	v.Online = len(n.peers.online())
-	live := n.tracker.Runs(func(r experiment.Run) bool { return r.End == nil })
+	for _, p := range n.peers.online() {
+		v.Online += fromBool(!n.peers.virtual(string(p)))
+	}
+	live := n.tracker.Runs(func(r experiment.Run) bool { return r.End == nil && !n.past(r.Project) })
 	for i := len(live) - 1; i >= 0; i-- {
 		r := n.runView(live[i])
 		if r.State == "running" || r.State == "preparing" || r.State == "finishing" {
@@ -45,6 +47,8 @@ func (n *Node) quiet(v view.Status) (state, sentence string) {
 		return "attention", "One thing needs you: see the inbox."
 	case v.Inbox > 1:
 		return "attention", fmt.Sprintf("%d things need you: see the inbox.", v.Inbox)
+	case v.Paired == 0 && n.tutorialOn():
+		return "idle", "The tutorial is going on; nobody else is paired yet."
 	case v.Paired == 0:
 		return "idle", "Nobody is paired yet."
 	case v.Online == 0:

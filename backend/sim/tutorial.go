@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
+	"synergos.app/desktop/backend/fed"
 	"synergos.app/desktop/backend/federation/round"
 	"synergos.app/desktop/backend/node"
 	"synergos.app/desktop/backend/node/view"
@@ -17,9 +19,9 @@ import (
 // Tutorial runs the virtual hospitals of the guided first federation. They are
 // whole parties in this process that speak the real protocol over real sockets on
 // this computer, hold synthetic data, accept every invitation of their host and
-// approve what it proposes.
+// approve what it proposes. They publish nothing in the catalog.
 type Tutorial struct {
-	Home   string // their folders lie below
+	Home   string // their folders lie below, and nothing else
 	Log    *slog.Logger
 	Timers round.Timers // zero: a tenth of the real ones
 }
@@ -41,13 +43,7 @@ func (t Tutorial) Join(ctx context.Context, n *node.Node) (stop func(), err erro
 	stop = func() {
 		cancel()
 		work.Wait()
-		for _, v := range nodes {
-			cctx, done := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-			if err := v.Close(cctx); err != nil {
-				t.Log.Warn("virtual party not closed", "error", err.Error())
-			}
-			done()
-		}
+		t.close(context.WithoutCancel(ctx), nodes)
 	}
 	for _, h := range hospitals {
 		v, err := t.open(ctx, h.sample, h.name)
@@ -56,13 +52,53 @@ func (t Tutorial) Join(ctx context.Context, n *node.Node) (stop func(), err erro
 			return nil, fmt.Errorf("start %s: %w", h.name, err)
 		}
 		nodes = append(nodes, v)
-		if err := errors.Join(n.Acquaint(ctx, v), v.Acquaint(ctx, n)); err != nil {
-			stop()
-			return nil, fmt.Errorf("pair with %s: %w", h.name, err)
-		}
+	}
+	if err := introduce(ctx, append(nodes, n)); err != nil {
+		stop()
+		return nil, err
+	}
+	for _, v := range nodes {
 		work.Go(func() { t.follow(ctx, v) })
 	}
 	return stop, nil
+}
+
+// introduce pairs everybody with everybody: ports change at each start.
+func introduce(ctx context.Context, nodes []*node.Node) error {
+	for i, a := range nodes {
+		for j, b := range nodes {
+			if i == j {
+				continue
+			}
+			if err := a.Acquaint(ctx, b); err != nil {
+				return fmt.Errorf("pair the virtual parties: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// close ends the nodes side by side.
+func (t Tutorial) close(ctx context.Context, nodes []*node.Node) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	var work sync.WaitGroup
+	for _, v := range nodes {
+		work.Go(func() {
+			if err := v.Close(ctx); err != nil {
+				t.Log.Warn("virtual party not closed", "error", err.Error())
+			}
+		})
+	}
+	work.Wait()
+}
+
+// Clear implements node.TutorialHost.
+func (t Tutorial) Clear() error {
+	if err := os.RemoveAll(t.Home); err != nil {
+		return fmt.Errorf("remove the virtual parties: %w", err)
+	}
+	return nil
 }
 
 func (t Tutorial) open(ctx context.Context, sample, name string) (*node.Node, error) {
@@ -105,14 +141,23 @@ func (t Tutorial) follow(ctx context.Context, v *node.Node) {
 
 func (t Tutorial) answer(ctx context.Context, v *node.Node) error {
 	data, err := v.Datasets(ctx)
-	if err != nil || len(data) == 0 || data[0].State != "ready" {
+	if err != nil || len(data) == 0 {
 		return err
 	}
-	if data[0].CardVersion == 0 {
-		if _, err := v.PublishCard(ctx, data[0].ID); err != nil {
-			return err
-		}
+	d := data[0]
+	switch d.State {
+	case "ready":
+	case "failed": // the app was closed while it was read
+		_, err := v.ReloadDataset(ctx, d.ID, "")
+		return err
+	default:
+		return nil
 	}
+	return errors.Join(accepts(ctx, v, d.ID), approves(ctx, v))
+}
+
+// accepts joins the projects that it is invited to.
+func accepts(ctx context.Context, v *node.Node, dataset string) error {
 	projects, err := v.Projects(ctx)
 	if err != nil {
 		return err
@@ -121,23 +166,30 @@ func (t Tutorial) answer(ctx context.Context, v *node.Node) error {
 		if p.State != "invited" {
 			continue
 		}
-		sheet, err := v.ConsentSheet(ctx, p.ID, data[0].ID)
+		sheet, err := v.ConsentSheet(ctx, p.ID, dataset)
 		if err != nil {
 			return err
 		}
-		if _, err := v.AcceptProject(ctx, p.ID, data[0].ID, sheet.Digest, view.Limits{}); err != nil {
+		if _, err := v.AcceptProject(ctx, p.ID, dataset, sheet.Digest, view.Limits{}); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// approves says yes to every stage that is asked for.
+func approves(ctx context.Context, v *node.Node) error {
 	requests, err := v.StageRequests(ctx)
 	if err != nil {
 		return err
 	}
 	for _, q := range requests {
-		if q.State == "proposed" && q.MyVote == "none" {
-			if _, err := v.VoteStage(ctx, q.ID, true, "Approved by the virtual hospital of the tutorial."); err != nil {
-				return err
-			}
+		if q.State != "proposed" || q.MyVote != "none" {
+			continue
+		}
+		_, err := v.VoteStage(ctx, q.ID, true, "Approved by the virtual hospital of the tutorial.")
+		if err != nil && fed.KindOf(err) != fed.Exists { // settled meanwhile
+			return err
 		}
 	}
 	return nil
