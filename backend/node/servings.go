@@ -237,6 +237,9 @@ func (s *servings) flip(ctx context.Context, model string, d *deployment, sw vie
 	}
 	if err != nil {
 		d.saved.On = false
+		if token != "" { // nobody has seen it, so the next attempt makes another
+			d.hash, d.saved.Hint = "", ""
+		}
 		return "", errors.Join(err, s.save(ctx, model, d))
 	}
 	return token, s.save(ctx, model, d)

@@ -1,0 +1,95 @@
+package node
+
+import (
+	"testing"
+
+	"synergos.app/desktop/backend/fed"
+	"synergos.app/desktop/backend/node/view"
+)
+
+// One yes of three does not promote, two do; what follows production is switched to
+// it, and predictions come from it.
+func TestStagesAndServing(t *testing.T) {
+	t.Parallel()
+	l := NewLab(t, trio...)
+	ctx := t.Context()
+	cfg := CohortConfig(2)
+	project := l.Project(cfg, nil)
+	a, b, c := l.Hospital[0], l.Hospital[1], l.Hospital[2]
+	second := cfg
+	second.Train.LR = 0.05
+	runs := []string{a.Queue(project, cfg), a.Queue(project, second)}
+	for _, run := range runs {
+		l.OneTruth(project, run)
+		must(b.RegisterModel(ctx, run, "heart"))(t)
+	}
+	for _, h := range l.Hospital {
+		Eventually(t, "both versions at "+h.Name, func() bool {
+			m, err := h.Model(ctx, "heart")
+			return err == nil && len(m.Versions) == 2 && m.Versions[0].State == "ready" && m.Versions[1].State == "ready" && m.Versions[0].Number+m.Versions[1].Number == 3
+		})
+		for number := 1; number <= 2; number++ {
+			for _, k := range must(h.Version(ctx, "heart", number))(t).Checks {
+				if !k.OK {
+					t.Errorf("%s: version %d: %s: %s", h.Name, number, k.Name, k.Text)
+				}
+			}
+		}
+	}
+	_, err := c.SwitchServing(ctx, "heart", view.ServingSwitch{On: true})
+	refused(t, "serving without production", err, fed.Invalid)
+
+	q := must(b.RequestStage(ctx, "heart", 1, "production", "Better than what each has alone."))(t)
+	Eventually(t, "the request at all", func() bool { return a.knowsRequest(q.ID) && c.knowsRequest(q.ID) })
+	x := must(b.stageRequest(q.ID))(t)
+	same(t, "needed", line(x.Needed, len(x.Voters)), "2 3")
+	yes := func(h *Hospital, id string) {
+		must(h.VoteStage(ctx, id, true, "Checked against our own rows."))(t)
+	}
+	count := func(h *Hospital, id string) int {
+		n := 0
+		for _, v := range must(h.stageRequest(id))(t).Votes {
+			n += fromBool(v.Yes)
+		}
+		return n
+	}
+	if count(b, q.ID) == 0 {
+		yes(b, q.ID)
+	}
+	for _, h := range l.Hospital {
+		Eventually(t, "the first yes at "+h.Name, func() bool { return count(h, q.ID) == 1 })
+		same(t, h.Name+" has in production", must(h.Model(ctx, "heart"))(t).Production, 0)
+		same(t, "the request", must(h.stageRequest(q.ID))(t).State, "proposed")
+	}
+	yes(c, q.ID)
+	l.production(1)
+	_, err = a.VoteStage(ctx, q.ID, false, "Too late to say no to this.")
+	if err == nil {
+		t.Error("a vote counts after the decision")
+	}
+
+	on := must(c.SwitchServing(ctx, "heart", view.ServingSwitch{On: true}))(t)
+	same(t, "serves", line(on.State, on.Number, on.Follow), "on 1 true")
+	same(t, "with the token", get(t, on.Address+"/v2/models/heart", on.Token), 200)
+	l.promote("heart", 2, "production")
+	l.production(2)
+	Eventually(t, "serving to follow", func() bool { return must(c.Serving(ctx, "heart"))(t).Number == 2 })
+	same(t, "with the same token", get(t, on.Address+"/v2/models/heart", on.Token), 200)
+	p := must(c.TryPrediction(ctx, "heart", []map[string]any{{"age": 63, "sex": 1, "cp": "4", "trestbps": 145}}))(t)
+	same(t, "prediction of version", p.Version, 2)
+	for _, m := range must(a.Model(ctx, "heart"))(t).Versions {
+		same(t, "stage", line(m.Number, m.Stage), map[int]string{1: "1 archived", 2: "2 production"}[m.Number])
+	}
+}
+
+func (h *Hospital) knowsRequest(id string) bool {
+	_, err := h.stageRequest(id)
+	return err == nil
+}
+
+func (l *Lab) production(number int) {
+	l.T.Helper()
+	for _, h := range l.Hospital {
+		Eventually(l.T, "the new production version at "+h.Name, func() bool { return must(h.Model(l.T.Context(), "heart"))(l.T).Production == number })
+	}
+}
