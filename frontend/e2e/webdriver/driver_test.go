@@ -185,13 +185,13 @@ func (s *seat) start(t *testing.T) *window {
 	pid := filepath.Join(s.dir, fmt.Sprintf("pid-%d", s.starts))
 	w.exit = filepath.Join(s.dir, fmt.Sprintf("exit-%d", s.starts))
 	w.open(t, s.writeWrapper(t, pid, w.exit))
-	raw, err := os.ReadFile(pid)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if w.pid, err = strconv.Atoi(strings.TrimSpace(string(raw))); err != nil {
-		t.Fatal(err)
-	}
+	waitFor(t, "the number of the process", callLimit, func() bool {
+		raw, err := os.ReadFile(pid)
+		if err == nil {
+			w.pid, err = strconv.Atoi(strings.TrimSpace(string(raw)))
+		}
+		return err == nil
+	})
 	t.Cleanup(func() {
 		if w.alive() {
 			_ = syscall.Kill(w.pid, syscall.SIGKILL)
