@@ -10,7 +10,7 @@ import { chromium } from 'playwright-core'
 
 export const here = dirname(fileURLToPath(import.meta.url))
 export const root = join(here, '..', '..')
-export const out = join(here, 'out')
+export const out = process.env.E2E_OUT ?? join(here, 'out')
 const binary = process.env.SYNERGOS_BIN ?? join(root, 'build', 'bin', 'synergos-headless')
 
 export const flag = (name) => process.argv.includes(`--${name}`)
@@ -84,8 +84,9 @@ export class World {
   clicks = 0
   parties = []
 
-  async open() {
-    await rm(out, { recursive: true, force: true })
+  // open starts the browser; pictures of an earlier script stay when keep is set.
+  async open({ keep = false } = {}) {
+    if (!keep) await rm(out, { recursive: true, force: true })
     await mkdir(out, { recursive: true })
     this.dir = await mkdtemp(join(tmpdir(), 'synergos-gui-'))
     this.browser = await chromium.launch({

@@ -205,7 +205,7 @@ async function watchRuns(p) {
   await w.click(link(p, /Learning rate, run 1/))
   await heading(p, /run 1/).waitFor()
   await tab(p, 'Live')
-  await p.page.getByRole('heading', { name: 'The parties now' }).waitFor()
+  await p.page.getByRole('heading', { name: /^The parties/ }).waitFor()
   await until('first rounds', async () =>
     (await p.get('/runs')).items.some((r) => r.round > 0 || r.state === 'finished'),
   )
@@ -274,7 +274,11 @@ async function promote(p, others, to) {
     const mine = (await o.get('/stage-requests')).items.find((r) => r.state === 'proposed' && r.to === to)
     if (mine?.myVote !== 'none') continue
     await go(o, 'Models')
-    await button(o, 'Approve').waitFor()
+    const open = await until('the vote to be shown, or enough votes', async () => {
+      if (await button(o, 'Approve').isVisible()) return 'open'
+      return (await stage()) === to && 'decided'
+    })
+    if (open === 'decided') break
     if (o !== p && to === 'production') await w.see(o, '53-vote')
     await w.click(button(o, 'Approve'))
     await until(
@@ -290,7 +294,7 @@ async function serve(p) {
   await w.see(p, '60-serving')
   await w.click(link(p, 'heart-risk'))
   await heading(p, 'Serve heart-risk').waitFor()
-  await p.page.getByRole('switch', { name: /^Serve heart-risk/ }).check({ force: true })
+  await w.click(p.page.getByRole('switch', { name: /^Serve heart-risk/ }))
   await until('the model to answer', async () => (await p.get('/serving/heart-risk')).state === 'on')
   await w.click(button(p, 'Typical values'))
   await until('the button to be ready', async () => button(p, 'Predict').isEnabled())
@@ -344,10 +348,10 @@ async function keyboard(p) {
 
 // again: a killed party comes back with everything, and its page with it.
 async function again(p) {
+  p.expected = true // the page asks an app that is not there
   await p.kill('SIGKILL')
   await p.page.getByText('The app does not answer').waitFor()
   await p.start()
-  p.expected = true
   await p.page.goto('about:blank')
   await p.page.goto(p.url)
   await heading(p, 'Home').waitFor()

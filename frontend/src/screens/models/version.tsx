@@ -221,29 +221,44 @@ function Body({ d }: { d: VersionDetail }) {
   )
 }
 
+// groups puts neighbours of one kind together: the cards of all parties are one link.
+export function groups(items: LineageItem[]): LineageItem[][] {
+  const out: LineageItem[][] = []
+  for (const x of items) {
+    const last = out.at(-1)
+    if (last && last[0].kind === x.kind) last.push(x)
+    else out.push([x])
+  }
+  return out
+}
+
 function Lineage({ items }: { items: LineageItem[] }) {
   const { t } = useTranslation()
   return (
-    <Group gap={6} component="ol" p={0} m={0} style={{ listStyle: 'none' }} align="stretch">
-      {items.map((x, i) => (
-        <Fragment key={`${x.kind}${x.id}`}>
+    <Group gap={6} component="ol" p={0} m={0} style={{ listStyle: 'none' }} align="center">
+      {groups(items).map((g, i) => (
+        <Fragment key={`${g[0].kind}${g[0].id}`}>
           {i > 0 && (
-            <Box component="li" aria-hidden style={{ display: 'flex', alignItems: 'center' }}>
+            <Box component="li" aria-hidden style={{ display: 'flex' }}>
               <IconArrowRight size={16} />
             </Box>
           )}
-          <Box component="li" className="card" px="sm" py={6} style={{ background: 'var(--soft)', maxWidth: 230 }}>
+          <Box component="li" className="card" px="sm" py={6} style={{ background: 'var(--soft)', maxWidth: 250 }}>
             <Text size="xs" c="dimmed">
-              {t(`models.kind.${x.kind}`)}
+              {t(`models.kind.${g[0].kind}`)}
             </Text>
-            <Text size="sm" component="div">
-              {x.href ? <RowLink to={hashRoute(x.href)}>{plain(x.title, 60)}</RowLink> : plain(x.title, 60)}
-            </Text>
-            {x.text && (
-              <Text size="xs" c="dimmed" lineClamp={2}>
-                {plain(x.text)}
-              </Text>
-            )}
+            {g.map((x) => (
+              <Box key={x.id}>
+                <Text size="sm" component="div">
+                  {x.href ? <RowLink to={hashRoute(x.href)}>{plain(x.title, 60)}</RowLink> : plain(x.title, 60)}
+                </Text>
+                {x.text && (
+                  <Text size="xs" c="dimmed" lineClamp={2}>
+                    {plain(x.text)}
+                  </Text>
+                )}
+              </Box>
+            ))}
           </Box>
         </Fragment>
       ))}

@@ -128,7 +128,7 @@ function Control({ s }: { s: Serving }) {
     },
   })
   const renew = useAct(() => api.newServingToken(s.model), { stale, after: (r) => setToken(r.token ?? '') })
-  const on = isOn(s)
+  const on = flip.isPending ? flip.variables.on : isOn(s) // answers the hand at once
   const now = (): ServingSwitch => ({
     on,
     port: Number(port) || undefined,

@@ -105,7 +105,7 @@ function OnOff({ s }: { s: Serving }) {
   return (
     <Switch
       aria-label={t('serving.switchOf', { model: s.model })}
-      checked={isOn(s)}
+      checked={flip.isPending ? flip.variables : isOn(s)}
       disabled={!can || flip.isPending}
       onChange={(e) => flip.mutate(e.currentTarget.checked)}
     />
