@@ -154,3 +154,9 @@ export function whenClosing(ask: (busy: string) => void): () => void {
 export function hideWindow() {
   window.runtime?.WindowHide()
 }
+
+// setWindowTitle names the page and, in the window, its title bar.
+export function setWindowTitle(title: string) {
+  document.title = title
+  window.runtime?.WindowSetTitle?.(title)
+}

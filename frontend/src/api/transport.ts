@@ -153,6 +153,7 @@ interface WailsRuntime {
   EventsOn(name: string, f: (...args: never[]) => void): () => void
   EventsEmit(name: string, ...args: unknown[]): void
   WindowHide(): void
+  WindowSetTitle?(title: string): void
 }
 
 declare global {

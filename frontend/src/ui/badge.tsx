@@ -97,7 +97,12 @@ const looks: Record<string, Look> = {
 export function StateBadge({ state, word }: { state: string; word?: string }) {
   const [color, Icon] = looks[state] ?? ['gray', IconCircle]
   return (
-    <Badge color={color} leftSection={<Icon size={12} />} data-state-word={state} style={{ flexShrink: 0 }}>
+    <Badge
+      color={color}
+      leftSection={<Icon size={12} />}
+      data-state-word={state}
+      style={{ flexShrink: 0, minWidth: 'max-content' }}
+    >
       {word ?? maybe(`common.state.${state}`, state)}
     </Badge>
   )

@@ -2,6 +2,7 @@ import { Box, Group, Stack, Text, Title } from '@mantine/core'
 import { type ReactNode, useEffect, useRef } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useLocation } from 'react-router'
+import { setWindowTitle } from '../api/native'
 
 interface Props {
   title: string
@@ -20,7 +21,7 @@ export function Page({ title, sub, badge, actions, back, children }: Props) {
   const { pathname } = useLocation()
   const seen = useRef('')
   useEffect(() => {
-    document.title = t('shell.windowTitle', { title })
+    setWindowTitle(t('shell.windowTitle', { title }))
   }, [title, t])
   useEffect(() => {
     if (seen.current !== pathname) {

@@ -8,7 +8,7 @@ import { Link, useNavigate, useParams, useSearchParams } from 'react-router'
 import { api } from '../../api/endpoints'
 import { inWindow, reveal } from '../../api/native'
 import { k } from '../../api/queries'
-import type { Column, DatasetEdit, Profile } from '../../api/types'
+import type { Column, Dataset, DatasetEdit, Profile } from '../../api/types'
 import { bytes, day, int, list, percent, sig } from '../../format/format'
 import { maybe } from '../../i18n'
 import { useAct } from '../../shell/act'
@@ -59,7 +59,7 @@ export function DatasetPage() {
           {t('data.title')}
         </Button>
       }
-      actions={profile.data && <DatasetActions p={profile.data} onShare={() => setQuery({ tab: 'card' })} />}
+      actions={d && d.state !== 'reading' && <DatasetActions d={d} onShare={() => setQuery({ tab: 'card' })} />}
     >
       {d?.problem && (
         <Note tone={d.state === 'failed' ? 'bad' : 'warn'} title={d.problem.text}>
@@ -129,10 +129,10 @@ function Sheets({ p }: { p: Profile }) {
   )
 }
 
-function DatasetActions({ p, onShare }: { p: Profile; onShare: () => void }) {
+function DatasetActions({ d, onShare }: { d: Dataset; onShare: () => void }) {
   const { t } = useTranslation()
   const go = useNavigate()
-  const d = p.dataset
+  const usable = d.state === 'ready' || d.state === 'changed'
   const forget = useAct(() => api.forgetDataset(d.id), {
     stale: [k.datasets, k.home],
     done: t('data.forgotten', { name: d.name }),
@@ -150,12 +150,20 @@ function DatasetActions({ p, onShare }: { p: Profile; onShare: () => void }) {
     })
   return (
     <>
-      <Button variant="default" disabled={d.state !== 'ready'} onClick={() => void go(`/projects/new?dataset=${d.id}`)}>
-        {t('data.useInProject')}
-      </Button>
-      <Button leftSection={<IconShare size={16} />} onClick={onShare}>
-        {d.cardVersion === 0 ? t('data.share') : t('data.shareAgain')}
-      </Button>
+      {usable && (
+        <>
+          <Button
+            variant="default"
+            disabled={d.state !== 'ready'}
+            onClick={() => void go(`/projects/new?dataset=${d.id}`)}
+          >
+            {t('data.useInProject')}
+          </Button>
+          <Button leftSection={<IconShare size={16} />} onClick={onShare}>
+            {d.cardVersion === 0 ? t('data.share') : t('data.shareAgain')}
+          </Button>
+        </>
+      )}
       <Menu position="bottom-end">
         <Menu.Target>
           <Button variant="default" px="xs" aria-label={t('common.more')}>
@@ -202,9 +210,11 @@ function Locate({ id }: { id: string }) {
       <Button onClick={() => void p.pick()} loading={reload.isPending || p.share !== null}>
         {t('data.locate')}
       </Button>
-      <Button variant="default" onClick={() => setBrowse(true)}>
-        {t('data.browse')}
-      </Button>
+      {!inWindow() && (
+        <Button variant="default" onClick={() => setBrowse(true)}>
+          {t('data.browse')}
+        </Button>
+      )}
       <Modal
         opened={browse}
         onClose={() => setBrowse(false)}

@@ -1,9 +1,10 @@
 import { Box, Button, Container, Group, Stack, Stepper, Text, TextInput, Title } from '@mantine/core'
 import { IconArrowRight, IconCheck } from '@tabler/icons-react'
 import { useQueryClient } from '@tanstack/react-query'
-import { type FormEvent, useEffect, useState } from 'react'
+import { type FormEvent, useEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { api } from '../../api/endpoints'
+import { setWindowTitle } from '../../api/native'
 import { k } from '../../api/queries'
 import type { Identity } from '../../api/types'
 import { useAct } from '../../shell/act'
@@ -17,10 +18,12 @@ export function Welcome({ onBegin, onDone }: { onBegin: () => void; onDone: () =
   const qc = useQueryClient()
   const [name, setName] = useState('')
   const [made, setMade] = useState<Identity>()
+  const field = useRef<HTMLInputElement>(null)
   const give = useAct(api.nameParty, { after: setMade, quiet: true })
   useEffect(onBegin, [onBegin])
   useEffect(() => {
-    document.title = t('shell.windowTitle', { title: t('home.welcome.title') })
+    setWindowTitle(t('shell.windowTitle', { title: t('home.welcome.title') }))
+    field.current?.focus()
   }, [t])
   const submit = (e: FormEvent) => {
     e.preventDefault()
@@ -51,7 +54,7 @@ export function Welcome({ onBegin, onDone }: { onBegin: () => void; onDone: () =
                 onChange={(e) => setName(e.currentTarget.value)}
                 maxLength={120}
                 autoComplete="organization"
-                data-autofocus
+                ref={field}
                 required
                 withAsterisk={false}
               />
