@@ -166,14 +166,15 @@ export function metric(name: string, x: Maybe): string {
 // lowerIsBetter tells in which direction a metric improves.
 export const lowerIsBetter = (name: string) => ['logLoss', 'loss', 'brier', 'mse', 'mae', 'rmse'].includes(name)
 
+// unseen matches control and bidirectional characters, but not the end of a line.
+const unseen =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must go
+  /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g
+
 // plain strips control and bidirectional characters from a peer's text and caps it;
 // the ends of lines stay.
 export function plain(s: string, max = 200): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must go
-  const t = s.replace(
-    /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g,
-    '',
-  )
+  const t = s.replace(unseen, '')
   const letters = [...t] // whole characters: half of an emoji is none
   return letters.length > max ? `${letters.slice(0, max).join('')}…` : t
 }
