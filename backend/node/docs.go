@@ -168,6 +168,7 @@ func (n *Node) gossip() {
 			}
 			n.retryLedgers(n.ctx)
 			n.fetchMissing(n.ctx)
+			n.keepResults(n.ctx)
 		}
 	}
 }

@@ -286,15 +286,39 @@ func (n *Node) runFollow(ctx context.Context, id fed.RunID, d fed.Doc) {
 	n.queue.Wake()
 }
 
-// keepResult gets the params of a finished run if this party missed the last round.
+// keepResult gets the params of a finished run if this party missed the last round,
+// from who ended it or from another member.
 func (n *Node) keepResult(ctx context.Context, r experiment.Run) {
-	if r.End.State != "finished" || n.store.Has(r.End.Params) || r.EndBy == n.me() {
+	if r.End == nil || r.End.State != "finished" || n.store.Has(r.End.Params) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	if err := n.fetch(ctx, r.EndBy, r.End.ParamsRef); err != nil {
+	from := []fed.PartyID{r.EndBy}
+	for _, m := range r.Members {
+		from = append(from, m.Party)
+	}
+	for _, p := range from {
+		if p == n.me() || !n.peers.isOnline(p) {
+			continue
+		}
+		err := n.fetch(ctx, p, r.End.ParamsRef)
+		if err == nil {
+			n.runChanged(r.ID)
+			return
+		}
 		n.opts.Log.Info("result not fetched yet", "run", r.ID, "error", err.Error())
+	}
+}
+
+// keepResults tries again for all runs that this party was part of.
+func (n *Node) keepResults(ctx context.Context) {
+	missing := func(r experiment.Run) bool {
+		_, mine := r.Member(n.me())
+		return mine && r.End != nil && r.End.State == "finished" && !n.store.Has(r.End.Params)
+	}
+	for _, r := range n.tracker.Runs(missing) {
+		n.keepResult(ctx, r)
 	}
 }
 

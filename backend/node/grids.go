@@ -25,6 +25,7 @@ type grids struct {
 	mu      sync.Mutex
 	open    map[fed.RunID]*grid
 	states  map[fed.RunID]query.Run
+	tried   map[fed.RunID]time.Time // late places
 	learner coordinator.Learning
 	trainer party.Learning
 }
@@ -54,7 +55,7 @@ type live struct {
 }
 
 func newGrids(n *Node) *grids {
-	g := &grids{n: n, open: map[fed.RunID]*grid{}, states: map[fed.RunID]query.Run{}}
+	g := &grids{n: n, open: map[fed.RunID]*grid{}, states: map[fed.RunID]query.Run{}, tried: map[fed.RunID]time.Time{}}
 	g.learner = coordinator.Learning{Model: n.modelOf}
 	g.trainer = party.Learning{Rows: n.rowsOf, Blobs: n.blobs()}
 	return g
@@ -143,11 +144,16 @@ func (g *grids) join(ctx context.Context, from fed.PartyID, id fed.RunID) error 
 	if err := g.n.allMembers(r); err != nil {
 		return err
 	}
-	if err := g.n.consents(r.Run); err != nil {
+	return g.admit(ctx, r.Run)
+}
+
+// admit opens this party's place in a run that it consents to.
+func (g *grids) admit(ctx context.Context, run fed.Run) error {
+	if err := g.n.consents(run); err != nil {
 		return err
 	}
 	g.mu.Lock()
-	_, known := g.open[id]
+	_, known := g.open[run.ID]
 	busy := len(g.open) >= g.n.gridLimit()
 	g.mu.Unlock()
 	if known {
@@ -156,10 +162,50 @@ func (g *grids) join(ctx context.Context, from fed.PartyID, id fed.RunID) error 
 	if busy {
 		return fed.Errorf(fed.Busy, "Wait until one of its runs has ended.", "all of its places for runs are taken")
 	}
-	if _, err := g.n.rowsOf(ctx, r.Run); err != nil {
+	if _, err := g.n.rowsOf(ctx, run); err != nil {
 		return err
 	}
-	return g.place(ctx, r.Run)
+	return g.place(ctx, run)
+}
+
+// heard finds the grid of a register message. A member may have missed the word to
+// start, or have been closed since it joined: it then takes its place now.
+func (g *grids) heard(from fed.PartyID, id fed.RunID) *grid {
+	x := g.get(id)
+	if x != nil && x.started.Load() {
+		return x
+	}
+	r, ok := g.n.tracker.Run(id)
+	_, member := r.Member(from)
+	_, mine := r.Member(g.n.me())
+	if !ok || !member || !mine || r.End != nil || !g.tryNow(id) {
+		return x
+	}
+	g.n.work.Go(func() {
+		err := g.admit(g.n.ctx, r.Run)
+		if err == nil {
+			err = g.start(id, false)
+		}
+		if err != nil {
+			g.n.opts.Log.Info("run not joined late", "run", id, "error", err.Error())
+		}
+	})
+	return x
+}
+
+// tryNow bounds how often a late place is tried for.
+func (g *grids) tryNow(id fed.RunID) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := time.Now()
+	if now.Sub(g.tried[id]) < g.n.opts.Timers.Lease {
+		return false
+	}
+	if len(g.tried) >= 1024 {
+		clear(g.tried)
+	}
+	g.tried[id] = now
+	return true
 }
 
 // joinedBefore counts the runs of run's project that this party joined before it:
@@ -278,6 +324,15 @@ func (g *grids) end(id fed.RunID) {
 		x.session.Over()
 		x.cancel()
 	}
+}
+
+// leave takes this party out of a run that goes on without it, with a goodbye.
+func (g *grids) leave(id fed.RunID) {
+	if x := g.get(id); x != nil && x.started.Load() {
+		x.cancel()
+		return
+	}
+	g.drop(id)
 }
 
 func (g *grids) closeAll() {
@@ -403,10 +458,21 @@ func (g *grids) lead(ctx context.Context, run fed.Run, s *party.Session, acc fed
 		return
 	}
 	coordinator.Lead(ctx, run, acc, coordinator.Ports{
-		Self: g.n.me(), Term: s.State().Term, Grid: s, Members: members{g}, Blobs: g.n.blobs(), Book: runBook{g.n}, Ledger: runLedger{g.n.ledger}, Learner: g.learner,
+		Self: g.n.me(), Term: s.State().Term, Grid: register{s, g.n}, Members: members{g}, Blobs: g.n.blobs(), Book: runBook{g.n}, Ledger: runLedger{g.n.ledger}, Learner: g.learner,
 		Now: time.Now, Log: g.n.opts.Log, MinDeadline: g.n.opts.MinDeadline,
 		Tell: func(lanes []coordinator.Lane) { g.lanes(run.ID, lanes) },
 	})
+}
+
+// register is a session as its coordinator sees it: who left the project is absent,
+// goodbye heard or not.
+type register struct {
+	*party.Session
+	n *Node
+}
+
+func (r register) Absent(p fed.PartyID) bool {
+	return r.Session.Absent(p) || !r.n.projects.Member(r.State().Run.Project, p)
 }
 
 // runBook records rounds and ends in the project's book.

@@ -285,6 +285,11 @@ func (h *Hospital) run(id string) (view.RunDetail, bool) {
 func (h *Hospital) Ended(id, state string) view.RunDetail {
 	h.t.Helper()
 	var d view.RunDetail
+	defer func() {
+		if h.t.Failed() && d.Run.EndedAt == nil {
+			h.t.Logf("%s: %s %+v\n%s", d.Run.State, d.Run.Sentence, d.Parties, history(d))
+		}
+	}()
 	Eventually(h.t, fmt.Sprintf("%s to see the run %s", h.Name, state), func() bool {
 		d, _ = h.run(id)
 		return d.Run.EndedAt != nil

@@ -211,7 +211,7 @@ func (n *Node) take(ctx context.Context, from fed.PartyID, msg wire.Message) (wi
 		return wire.Answer{Body: body}, err
 	}
 	if run, gm, ref, ok := fromWire(msg); ok {
-		x := n.grids.get(run)
+		x := n.grids.heard(from, run)
 		if x == nil {
 			return nil, nil // a grid that is not open here; the register expects losses
 		}

@@ -211,10 +211,10 @@ func (n *Node) Close(ctx context.Context) error {
 	done := make(chan error, 1)
 	go func() {
 		var errs []error
-		n.work.Wait()
-		if n.net != nil {
+		if n.net != nil { // first, so that no message starts more work
 			errs = append(errs, n.net.Close())
 		}
+		n.work.Wait()
 		errs = append(errs, n.closeRest())
 		if n.db != nil {
 			errs = append(errs, n.db.Close())

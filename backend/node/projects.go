@@ -347,7 +347,7 @@ func (n *Node) sayNo(ctx context.Context, id, kind, reason string) (view.Project
 		return view.Project{}, err
 	}
 	for _, r := range n.tracker.Runs(func(r experiment.Run) bool { return string(r.Project) == id && r.End == nil }) {
-		n.grids.end(r.ID)
+		n.grids.leave(r.ID)
 	}
 	n.inbox.answered(ctx, "invitation", id)
 	return n.Project(ctx, id)

@@ -2,6 +2,7 @@ package node
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -10,12 +11,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"synergos.app/desktop/backend/fed"
+	"synergos.app/desktop/backend/network/wire"
 	"synergos.app/desktop/backend/node/view"
 	"synergos.app/desktop/backend/storage/sqlite/query"
 )
@@ -138,6 +141,60 @@ func (h *Hospital) copyHome() string {
 		h.t.Fatal(err)
 	}
 	return to
+}
+
+// A party that was away when a run ended gets the result from whoever is there.
+func TestResultFromAnotherMember(t *testing.T) {
+	t.Parallel()
+	l := NewLab(t, trio...)
+	cfg := CohortConfig(3)
+	project := l.Project(cfg, nil)
+	a := l.Hospital[0]
+	release := a.brake(1)
+	run := a.Queue(project, cfg)
+	lead, others := l.coordinator(run)
+	away := others[1]
+	if away == a { // who holds the brake stays
+		away = others[0]
+	}
+	away.stop()
+	release()
+	params := ""
+	for _, h := range l.Hospital {
+		if h != away {
+			params = h.Ended(run, "finished").Run.ParamsHash
+		}
+	}
+	lead.stop() // it ended the run
+	away.start()
+	away.Ended(run, "finished")
+	Eventually(t, "the result", func() bool { return away.store.Has(fed.Digest(params)) })
+	d, _ := away.run(run)
+	same(t, "can be registered", d.CanRegister, true)
+}
+
+// A member that missed the word to start takes its place when it hears of the
+// first round.
+func TestMissedTheStart(t *testing.T) {
+	t.Parallel()
+	l := NewLab(t, trio...)
+	cfg := CohortConfig(3)
+	project := l.Project(cfg, nil)
+	late := l.Hospital[2]
+	var dropped atomic.Bool
+	late.net.Handle(func(ctx context.Context, from fed.PartyID, m wire.Message) (wire.Message, error) {
+		if q, ok := m.(wire.Query); ok && q.Name == askStart {
+			dropped.Store(true)
+			return nil, fed.Errorf(fed.Unavailable, "", "the line is bad")
+		}
+		return late.handle(ctx, from, m)
+	})
+	run := l.Hospital[0].Queue(project, cfg)
+	d := l.OneTruth(project, run)
+	same(t, "missed", dropped.Load(), true)
+	for _, r := range d.Rounds[1:] {
+		same(t, "parties of a round", len(r.Parties), 3)
+	}
 }
 
 // copyDir copies files as only their owner may read them.
