@@ -142,11 +142,6 @@ func (n *Node) Diagnostics(ctx context.Context) (view.Diagnostics, error) {
 	v := view.Diagnostics{Items: []view.Diagnosis{}, Refusals: n.counts.list(), Log: []string{}, Build: map[string]string{
 		"version": n.opts.Version, "go": runtime.Version(), "system": runtime.GOOS + "/" + runtime.GOARCH, "cores": fmt.Sprint(runtime.NumCPU()),
 	}}
-	if n.peers.dialer != nil {
-		for reason, k := range n.peers.dialer.Refusals() {
-			v.Refusals = append(v.Refusals, view.Refusal{Reason: "connection: " + string(reason), Count: int64(k)})
-		}
-	}
 	add := func(name string, ok bool, good, bad, fix string) {
 		d := view.Diagnosis{Name: name, Result: "pass", Text: good}
 		if !ok {

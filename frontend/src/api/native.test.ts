@@ -28,6 +28,8 @@ function bind(over: Partial<Bound> = {}): Record<keyof Bound, ReturnType<typeof 
   return all as never
 }
 
+const answer = (x: unknown) => () => Promise.resolve(x)
+
 describe('in a browser', () => {
   it('has no native dialog, and says so', async () => {
     expect(native.inWindow()).toBe(false)
@@ -84,7 +86,7 @@ describe('in a browser', () => {
 
 describe('in the window', () => {
   it('takes the paths of the dialog; none when it was cancelled', async () => {
-    bind({ OpenFiles: async () => ['/a.csv', '/b.csv'], OpenFolder: async () => '/data' })
+    bind({ OpenFiles: answer(['/a.csv', '/b.csv']), OpenFolder: answer('/data') })
     expect(native.inWindow()).toBe(true)
     expect(await native.openFiles()).toEqual(['/a.csv', '/b.csv'])
     expect(await native.openFolder()).toBe('/data')
@@ -152,7 +154,7 @@ describe('in the window', () => {
 
   it('leaves no timer behind once Go has answered', async () => {
     vi.useFakeTimers()
-    bind({ OpenFiles: async () => ['/a'] })
+    bind({ OpenFiles: answer(['/a']) })
     await native.openFiles()
     expect(vi.getTimerCount()).toBe(0)
   })

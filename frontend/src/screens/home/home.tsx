@@ -222,7 +222,7 @@ function Overview({ d }: { d: HomeView }) {
               return (
                 <Line
                   key={m.name}
-                  left={<RowLink to={`/models/${encodeURIComponent(m.name)}`}>{m.name}</RowLink>}
+                  left={<RowLink to={`/models/${encodeURIComponent(m.name)}`}>{plain(m.name)}</RowLink>}
                   sub={
                     v
                       ? t('home.newest', { number: v.number, time: ago(v.createdAt), figure: headline(v.metrics) })

@@ -119,12 +119,14 @@ function Matches({ p, a }: { p: Project; a: Alignment }) {
               disabled={!a.canConfirm}
               checked={a.canConfirm ? yes.includes(keyOf(m)) : m.confirmed}
               onChange={() => setYes(yes.includes(keyOf(m)) ? yes.filter((x) => x !== keyOf(m)) : [...yes, keyOf(m)])}
-              aria-label={t('projects.align.isSame', { from: m.from, to: m.to, party: plain(m.party) })}
+              aria-label={t('projects.align.isSame', { from: plain(m.from), to: plain(m.to), party: plain(m.party) })}
             />
             <Box>
-              <Text size="sm">{t('projects.align.pair', { party: plain(m.party), from: m.from, to: m.to })}</Text>
+              <Text size="sm">
+                {t('projects.align.pair', { party: plain(m.party), from: plain(m.from), to: plain(m.to) })}
+              </Text>
               <Text size="xs" c="dimmed">
-                {[m.score !== null && t('projects.align.score', { score: percent(m.score, 0) }), m.why]
+                {[m.score !== null && t('projects.align.score', { score: percent(m.score, 0) }), plain(m.why)]
                   .filter(Boolean)
                   .join(' · ')}
               </Text>
@@ -147,7 +149,7 @@ function Cell({ c }: { c: AlignmentCell }) {
     <Group gap={6} wrap="nowrap" component="span" style={{ display: 'inline-flex' }} tabIndex={c.note ? 0 : undefined}>
       {icons[c.state]}
       <Text span size="sm">
-        {c.state === 'matched' ? c.name : maybe(`common.state.${c.state}`, c.state)}
+        {c.state === 'matched' ? plain(c.name, 80) : maybe(`common.state.${c.state}`, c.state)}
       </Text>
     </Group>
   )
@@ -174,7 +176,7 @@ function Grid({ a }: { a: Alignment }) {
             {a.columns.map((c) => (
               <Table.Tr key={c.name}>
                 <Table.Td className="mono" fw={600}>
-                  {c.name}
+                  {plain(c.name, 80)}
                 </Table.Td>
                 <Table.Td>{maybe(`data.types.${c.type}`, c.type)}</Table.Td>
                 <Table.Td>{maybe(`data.roles.${c.role}`, c.role)}</Table.Td>
@@ -207,7 +209,7 @@ function Agreed({ a }: { a: Alignment }) {
     >
       <Collapse expanded={open}>
         <Stack gap="sm">
-          <Text size="sm">{t('projects.align.features', { names: list(a.features) })}</Text>
+          <Text size="sm">{t('projects.align.features', { names: list(a.features.map((x) => plain(x, 80))) })}</Text>
           <Table>
             <Table.Thead>
               <Table.Tr>
@@ -220,7 +222,7 @@ function Agreed({ a }: { a: Alignment }) {
             <Table.Tbody>
               {a.scaling.map((s) => (
                 <Table.Tr key={s.column}>
-                  <Table.Td className="mono">{s.column}</Table.Td>
+                  <Table.Td className="mono">{plain(s.column, 80)}</Table.Td>
                   <Table.Td className="num">{sig(s.mean)}</Table.Td>
                   <Table.Td className="num">{sig(s.sd)}</Table.Td>
                   <Table.Td className="num">{sig(s.fill)}</Table.Td>

@@ -230,7 +230,7 @@ function Ledger({ d, project, nameOf }: { d: RewardsView; project: string; nameO
       <DataTable
         label={t('rewards.ledger')}
         rows={d.entries}
-        rowKey={(e) => e.hash}
+        rowKey={(e) => `${e.hash}|${e.kind}|${e.by}`} // a countersignature carries the hash of what it signs
         cols={[
           { key: 'k', head: t('rewards.number'), num: true, cell: (e) => e.k },
           { key: 'at', head: t('rewards.at'), cell: (e) => `${day(e.at)} ${clock(e.at)}` },

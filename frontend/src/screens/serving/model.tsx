@@ -20,7 +20,7 @@ import { Link, useParams } from 'react-router'
 import { api } from '../../api/endpoints'
 import { k } from '../../api/queries'
 import type { Serving, ServingSwitch } from '../../api/types'
-import { bytes, clock, int, ms } from '../../format/format'
+import { bytes, clock, int, ms, plain } from '../../format/format'
 import { maybe } from '../../i18n'
 import { useAct } from '../../shell/act'
 import { StateBadge } from '../../ui/badge'
@@ -50,7 +50,7 @@ export function ServingPage() {
   const s = serving.data
   return (
     <Page
-      title={t('serving.of', { model })}
+      title={t('serving.of', { model: plain(model) })}
       badge={s && <StateBadge state={s.state} />}
       sub={
         s && s.number > 0
@@ -151,7 +151,7 @@ function Control({ s }: { s: Serving }) {
       <Group gap="xl" align="flex-start">
         <Switch
           size="md"
-          label={t('serving.switchOf', { model: s.model })}
+          label={t('serving.switchOf', { model: plain(s.model) })}
           description={on ? t('serving.isOn') : s.available.length === 0 ? t('serving.nothing') : t('serving.isOff')}
           checked={on}
           disabled={(!on && s.available.length === 0) || flip.isPending}

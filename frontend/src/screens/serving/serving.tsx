@@ -6,7 +6,7 @@ import { Link } from 'react-router'
 import { api } from '../../api/endpoints'
 import { k } from '../../api/queries'
 import type { Serving } from '../../api/types'
-import { int, ms } from '../../format/format'
+import { int, ms, plain } from '../../format/format'
 import { useAct } from '../../shell/act'
 import { StateBadge } from '../../ui/badge'
 import { Page, Section } from '../../ui/page'
@@ -49,7 +49,7 @@ export function ServingList() {
                   key: 'model',
                   head: t('serving.model'),
                   sort: (s) => s.model,
-                  cell: (s) => <RowLink to={`/serving/${encodeURIComponent(s.model)}`}>{s.model}</RowLink>,
+                  cell: (s) => <RowLink to={`/serving/${encodeURIComponent(s.model)}`}>{plain(s.model)}</RowLink>,
                 },
                 { key: 'on', head: t('serving.switch'), cell: (s) => <OnOff s={s} /> },
                 { key: 'state', head: t('data.state'), cell: (s) => <StateBadge state={s.state} /> },
@@ -104,7 +104,7 @@ function OnOff({ s }: { s: Serving }) {
   const can = s.available.length > 0 || isOn(s)
   return (
     <Switch
-      aria-label={t('serving.switchOf', { model: s.model })}
+      aria-label={t('serving.switchOf', { model: plain(s.model) })}
       checked={flip.isPending ? flip.variables : isOn(s)}
       disabled={!can || flip.isPending}
       onChange={(e) => flip.mutate(e.currentTarget.checked)}

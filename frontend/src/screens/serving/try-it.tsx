@@ -4,7 +4,7 @@ import { type FormEvent, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { api } from '../../api/endpoints'
 import type { InputField, PredictedRow, Serving } from '../../api/types'
-import { num, percent, sig } from '../../format/format'
+import { num, percent, plain, sig } from '../../format/format'
 import { useAct } from '../../shell/act'
 import { Section } from '../../ui/page'
 import { Failed } from '../../ui/states'
@@ -49,7 +49,7 @@ export function TryIt({ s }: { s: Serving }) {
                 <Select
                   key={f.name}
                   size="xs"
-                  label={f.name}
+                  label={plain(f.name, 80)}
                   data={f.values}
                   value={values[f.name] || null}
                   onChange={(v) => set(f.name, v ?? '')}
@@ -60,7 +60,7 @@ export function TryIt({ s }: { s: Serving }) {
                 <NumberInput
                   key={f.name}
                   size="xs"
-                  label={f.unit ? `${f.name} [${f.unit}]` : f.name}
+                  label={plain(f.unit ? `${f.name} [${f.unit}]` : f.name, 80)}
                   description={
                     f.low !== null && f.high !== null && (f.low !== 0 || f.high !== 0)
                       ? t('serving.range', { low: sig(f.low, 3), high: sig(f.high, 3) })
