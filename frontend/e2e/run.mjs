@@ -339,6 +339,20 @@ async function keyboard(p) {
   await w.see(p, '80-shortcuts')
   await p.page.keyboard.press('Escape')
   await dialog(p).waitFor({ state: 'detached' })
+  for (const [key, name] of [
+    ['i', '81-inbox'],
+    ['o', '82-operations'],
+  ]) {
+    await p.page.keyboard.press(key)
+    await dialog(p).waitFor()
+    await w.see(p, name)
+    await p.page.keyboard.press('Escape')
+    await dialog(p).waitFor({ state: 'detached' })
+  }
+  await w.click(button(p, 'Theme and shortcuts'))
+  await p.page.getByRole('menuitemradio', { name: 'Dark' }).waitFor()
+  await w.see(p, '83-theme')
+  await p.page.keyboard.press('Escape')
   await p.page.keyboard.press('Control+k')
   await p.page.getByPlaceholder('Go to a screen').waitFor()
   await p.page.keyboard.type('Rewards')

@@ -1,7 +1,19 @@
 import { screen, waitFor, within } from '@testing-library/react'
 import userEvent from '@testing-library/user-event'
 import { describe, expect, it, vi } from 'vitest'
-import { dataset, full, ids, invited, pairing, peers, running, runningDetail, serving, status } from '../test/fixtures'
+import {
+  dataset,
+  full,
+  ids,
+  invited,
+  pairing,
+  peers,
+  running,
+  runningDetail,
+  serving,
+  status,
+  themeSetting,
+} from '../test/fixtures'
 import { fakeApi, open, unavailable } from '../test/render'
 
 describe('partial answers', () => {
@@ -155,6 +167,23 @@ describe('what a person does', () => {
     fakeApi(full)
     open('/settings')
     await waitFor(() => expect(screen.getByTestId('status').textContent).toContain(status.sentence))
+  })
+})
+
+describe('theme', () => {
+  it('chosen in the menu is kept by the app, and the other way round', async () => {
+    const calls = fakeApi(full, (c) =>
+      c.method === 'PATCH' ? { body: { items: [{ ...themeSetting, value: 'dark' }] } } : undefined,
+    )
+    const { qc } = open('/settings')
+    await screen.findByText('Appearance')
+    const scheme = () => document.documentElement.getAttribute('data-mantine-color-scheme')
+    await userEvent.click(screen.getByRole('button', { name: 'Theme and shortcuts' }))
+    await userEvent.click(await screen.findByRole('menuitemradio', { name: 'Dark', hidden: true }))
+    expect(scheme()).toBe('dark')
+    expect(calls.find((c) => c.method === 'PATCH')?.body).toEqual({ values: { 'look.theme': 'dark' } })
+    qc.setQueryData(['settings'], [{ ...themeSetting, value: 'light' }])
+    await waitFor(() => expect(scheme()).toBe('light'))
   })
 })
 

@@ -1,4 +1,3 @@
-import { useMantineColorScheme } from '@mantine/core'
 import { Spotlight, type SpotlightActionGroupData } from '@mantine/spotlight'
 import {
   IconBox,
@@ -18,13 +17,14 @@ import { useNavigate } from 'react-router'
 import { api } from '../api/endpoints'
 import { k } from '../api/queries'
 import { screens } from './nav'
+import { useTheme } from './theme-choice'
 
 // Palette is the command palette: every screen, every thing with a name, and the
 // actions that begin something.
 export function Palette() {
   const { t } = useTranslation()
   const go = useNavigate()
-  const { setColorScheme } = useMantineColorScheme()
+  const { choose } = useTheme()
   const projects = useQuery({ queryKey: k.projects, queryFn: api.projects })
   const datasets = useQuery({ queryKey: k.datasets, queryFn: api.datasets })
   const models = useQuery({ queryKey: k.models, queryFn: api.models })
@@ -57,13 +57,13 @@ export function Palette() {
           id: 'a-light',
           label: t('shell.palette.light'),
           leftSection: <IconSun size={18} />,
-          onClick: () => setColorScheme('light'),
+          onClick: () => choose('light'),
         },
         {
           id: 'a-dark',
           label: t('shell.palette.dark'),
           leftSection: <IconMoon size={18} />,
-          onClick: () => setColorScheme('dark'),
+          onClick: () => choose('dark'),
         },
       ],
     },

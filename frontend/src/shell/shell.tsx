@@ -6,19 +6,18 @@ import {
   Burger,
   Group,
   Indicator,
+  type MantineColorScheme,
   Menu,
   NavLink,
   Text,
   Tooltip,
   UnstyledButton,
-  useMantineColorScheme,
 } from '@mantine/core'
 import { useMediaQuery } from '@mantine/hooks'
 import { openSpotlight } from '@mantine/spotlight'
 import {
   IconAlertTriangle,
   IconBell,
-  IconCheck,
   IconCircleFilled,
   IconClock,
   IconDeviceDesktop,
@@ -46,6 +45,7 @@ import { PairingPrompt } from './pairing'
 import { Palette } from './palette'
 import { ShortcutSheet } from './sheet'
 import { modKey, typing } from './shortcuts'
+import { useTheme } from './theme-choice'
 
 type Drawer = 'inbox' | 'operations' | 'keys' | null
 
@@ -295,7 +295,7 @@ function ToolButton({
 
 function ThemeMenu({ onKeys }: { onKeys: () => void }) {
   const { t } = useTranslation()
-  const { colorScheme, setColorScheme } = useMantineColorScheme()
+  const { scheme, choose } = useTheme()
   const choices = [
     { id: 'auto', icon: IconDeviceDesktop },
     { id: 'light', icon: IconSun },
@@ -310,18 +310,13 @@ function ThemeMenu({ onKeys }: { onKeys: () => void }) {
       </Menu.Target>
       <Menu.Dropdown>
         <Menu.Label>{t('shell.theme.title')}</Menu.Label>
-        {choices.map((c) => (
-          <Menu.Item
-            key={c.id}
-            role="menuitemradio"
-            aria-checked={colorScheme === c.id}
-            leftSection={<c.icon size={15} />}
-            rightSection={colorScheme === c.id ? <IconCheck size={14} /> : null}
-            onClick={() => setColorScheme(c.id)}
-          >
-            {t(`shell.theme.${c.id}`)}
-          </Menu.Item>
-        ))}
+        <Menu.RadioGroup value={scheme} onChange={(v) => choose(v as MantineColorScheme)}>
+          {choices.map((c) => (
+            <Menu.RadioItem key={c.id} value={c.id} rightSection={<c.icon size={15} />}>
+              {t(`shell.theme.${c.id}`)}
+            </Menu.RadioItem>
+          ))}
+        </Menu.RadioGroup>
         <Menu.Divider />
         <Menu.Item leftSection={<IconKeyboard size={15} />} onClick={onKeys}>
           {t('shell.keys.title')}

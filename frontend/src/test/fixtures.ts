@@ -1058,6 +1058,21 @@ export const settings: V.Setting[] = [
   },
 ]
 
+// themeSetting is the one that the frame of every screen follows.
+export const themeSetting: V.Setting = {
+  key: 'look.theme',
+  group: 'Appearance',
+  title: 'Theme',
+  help: 'Light, dark, or as the system says.',
+  kind: 'choice',
+  value: 'system',
+  default: 'system',
+  choices: ['system', 'light', 'dark'],
+  low: 0,
+  high: 0,
+}
+settings.push(themeSetting)
+
 export const diagnostics: V.Diagnostics = {
   items: [
     { name: 'Network', result: 'pass', text: 'Two interfaces are up.', fix: '' },
