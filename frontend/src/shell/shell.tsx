@@ -6,7 +6,6 @@ import {
   Burger,
   Group,
   Indicator,
-  type MantineColorScheme,
   Menu,
   NavLink,
   Text,
@@ -310,13 +309,17 @@ function ThemeMenu({ onKeys }: { onKeys: () => void }) {
       </Menu.Target>
       <Menu.Dropdown>
         <Menu.Label>{t('shell.theme.title')}</Menu.Label>
-        <Menu.RadioGroup value={scheme} onChange={(v) => choose(v as MantineColorScheme)}>
-          {choices.map((c) => (
-            <Menu.RadioItem key={c.id} value={c.id} rightSection={<c.icon size={15} />}>
-              {t(`shell.theme.${c.id}`)}
-            </Menu.RadioItem>
-          ))}
-        </Menu.RadioGroup>
+        {choices.map((c) => (
+          <Menu.RadioItem
+            key={c.id}
+            value={c.id}
+            checked={scheme === c.id}
+            onChange={() => choose(c.id)}
+            rightSection={<c.icon size={15} />}
+          >
+            {t(`shell.theme.${c.id}`)}
+          </Menu.RadioItem>
+        ))}
         <Menu.Divider />
         <Menu.Item leftSection={<IconKeyboard size={15} />} onClick={onKeys}>
           {t('shell.keys.title')}

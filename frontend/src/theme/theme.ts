@@ -1,4 +1,4 @@
-import { Anchor, Badge, Button, createTheme, Modal, Table, Tooltip } from '@mantine/core'
+import { Anchor, Badge, Button, createTheme, Menu, Modal, Table, Tooltip } from '@mantine/core'
 
 // The one theme: calm greys, indigo for what can be pressed. Shades are chosen so
 // that text passes WCAG AA on both schemes.
@@ -24,6 +24,8 @@ export const theme = createTheme({
       defaultProps: { variant: 'light', radius: 'sm' },
       styles: { root: { textTransform: 'none', fontWeight: 600 } },
     }),
+    // the placeholder that takes the first focus is no allowed child of a menu
+    Menu: Menu.extend({ defaultProps: { withInitialFocusPlaceholder: false } }),
     Table: Table.extend({ defaultProps: { verticalSpacing: 7, horizontalSpacing: 'sm' } }),
     Tooltip: Tooltip.extend({
       defaultProps: {
