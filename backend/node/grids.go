@@ -804,24 +804,37 @@ func (g *grids) control(ctx context.Context, id fed.RunID, action, reason string
 		return x.session.TakeOver()
 	}
 	if s.Leader != "" && s.Leader != g.n.me() {
-		return g.n.net.Send(ctx, s.Leader, wire.Control{Grid: id, Action: action, Reason: reason})
+		if err := g.n.net.Send(ctx, s.Leader, wire.Control{Grid: id, Action: action, Reason: reason}); err != nil {
+			return err
+		}
+		g.noteAct(x, g.n.me(), action, reason) // here too, where the person looks
+		return nil
 	}
 	return g.act(x, g.n.me(), action, reason)
 }
 
-func (g *grids) act(x *grid, by fed.PartyID, action, reason string) error {
+func (g *grids) act(x *grid, by fed.PartyID, action, reason string) (err error) {
+	switch action {
+	case "pause":
+		err = x.session.Pause()
+	case "resume":
+		err = x.session.Resume()
+	default:
+		err = fed.Errorf(fed.Invalid, "", "action %q is not known", action)
+	}
+	if err == nil {
+		g.noteAct(x, by, action, reason)
+	}
+	return err
+}
+
+// noteAct enters a person's wish into the run's history.
+func (g *grids) noteAct(x *grid, by fed.PartyID, action, reason string) {
 	text := fmt.Sprintf("%s asked to %s the run.", x.run.NameOf(by), action)
 	if reason != "" {
 		text = fmt.Sprintf("%s asked to %s the run: %s", x.run.NameOf(by), action, reason)
 	}
 	g.n.then(func(ctx context.Context) { g.n.note(ctx, x.run.ID, action, text) })
-	switch action {
-	case "pause":
-		return x.session.Pause()
-	case "resume":
-		return x.session.Resume()
-	}
-	return fed.Errorf(fed.Invalid, "", "action %q is not known", action)
 }
 
 // gridNet sends register messages and updates.
