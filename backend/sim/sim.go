@@ -50,8 +50,8 @@ type Rehearsal struct {
 	own   bool
 }
 
-// Timers are those of a rehearsal: a twentieth of the real ones.
-func Timers() round.Timers { return round.Default().Divided(20) }
+// Timers are those of a rehearsal: a fifth of the real ones.
+func Timers() round.Timers { return round.Default().Divided(5) }
 
 // Open starts the parties, each paired with all others.
 func Open(ctx context.Context, parties []Party, opts Options) (_ *Rehearsal, err error) {
