@@ -228,7 +228,7 @@ func TestLeaveInMidRun(t *testing.T) {
 func TestOneOfTwoIsAway(t *testing.T) {
 	t.Parallel()
 	l := NewLab(t, "Lakeview", "Hillcrest")
-	cfg := CohortConfig(8)
+	cfg := CohortConfig(5)
 	project := l.Project(cfg, nil)
 	a, b := l.Hospital[0], l.Hospital[1]
 	run := a.Queue(project, cfg)

@@ -14,7 +14,7 @@ import (
 	"synergos.app/desktop/backend/federation/round"
 	"synergos.app/desktop/backend/learning/dataset/cohort"
 	"synergos.app/desktop/backend/node/view"
-	"synergos.app/desktop/backend/service/experiment"
+	"synergos.app/desktop/backend/service/reward"
 )
 
 // Lab is a federation of whole parties in this process that talk over TLS on this
@@ -364,24 +364,22 @@ func (h *Hospital) chained(run string) {
 	}
 }
 
-// countersigned waits until k members have found the ledgers of a project right.
+// countersigned waits until k members have found every closed ledger of a project
+// right. That of a cancelled run stays open.
 func (l *Lab) countersigned(h *Hospital, project string, k int) {
 	l.T.Helper()
-	runs := h.ledgerRuns(project)
-	Eventually(l.T, "the countersignatures at "+h.Name, func() bool {
-		have := 0
-		for _, r := range runs {
-			_, beside := h.ledger.Entries(r.ID)
+	for _, r := range h.ledgerRuns(project) {
+		Eventually(l.T, "the countersignatures at "+h.Name, func() bool {
+			chain, beside := h.ledger.Entries(r.ID)
+			have := 0
 			for _, e := range beside {
-				if e.Kind == "countersign" {
-					have++
-				}
+				have += fromBool(e.Kind == reward.KindCountersign)
 			}
-		}
-		return have >= k*len(slices.DeleteFunc(slices.Clone(runs), func(r experiment.Run) bool { c, _ := h.ledger.Entries(r.ID); return len(c) == 0 }))
-	})
+			return len(chain) == 0 || chain[len(chain)-1].Kind != reward.KindClose || have >= k
+		})
+	}
 	for _, e := range must(h.Rewards(l.T.Context(), project))(l.T).Entries {
-		if e.Kind == "countersign" && e.Text != "Countersigned: recomputed and equal" {
+		if e.Kind == reward.KindCountersign && e.Text != "Countersigned: recomputed and equal" {
 			l.T.Errorf("%s: %s says %q", h.Name, e.By, e.Text)
 		}
 	}
