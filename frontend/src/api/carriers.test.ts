@@ -207,6 +207,30 @@ describe('EventStream in bad weather', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
+  it('asks once, not without end, when a lost message is of an app that has ended', async () => {
+    let n = 0
+    const r = rig(async () => (n++ === 0 ? { last: 100 } : { epoch: 'e2', last: 3 }))
+    await settle()
+    r.push([ev(201)])
+    for (let i = 0; i < 50; i++) await settle()
+    expect(r.asked).toHaveLength(2)
+    expect(r.onReset).toHaveBeenCalledTimes(1)
+    r.push([ev(4)]) // the new one counts from where it is
+    expect(r.got).toEqual([4])
+  })
+
+  it('asks later when a replay does not reach up to what it has seen', async () => {
+    const r = rig(async () => ({ last: 3 }))
+    await settle()
+    r.push([ev(9)])
+    for (let i = 0; i < 50; i++) await settle()
+    expect(r.asked).toHaveLength(2)
+    await vi.advanceTimersByTimeAsync(500)
+    expect(r.asked).toHaveLength(3)
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(r.asked).toHaveLength(3)
+  })
+
   it('holds what comes during a replay and delivers it once, in order', async () => {
     let answer: (r: Partial<Replay>) => void = () => undefined
     const r = rig((after) =>

@@ -70,7 +70,7 @@ export class EventStream {
       this.catching = null
       const held = this.held
       this.held = []
-      for (const [b, span] of held) this.take(b, span)
+      for (const [b, span] of held) this.take(b, span, true)
     })
     return this.catching
   }
@@ -104,10 +104,13 @@ export class EventStream {
     }
     this.epoch = r.epoch
     this.last = r.last
+    this.held = [] // what came from before the new start has numbers that mean nothing now
     if (known) this.o.onReset()
   }
 
-  private take(batch: Envelope[], span?: Span) {
+  // take delivers a batch. One that shows a loss waits for a replay; when the replay
+  // did not mend it, the next one comes later, since it would mend no more at once.
+  private take(batch: Envelope[], span?: Span, replayed = false) {
     if (this.stopped) return
     if (this.catching) {
       this.held.push([batch, span])
@@ -119,6 +122,7 @@ export class EventStream {
       .sort((a, b) => a.seq - b.seq)
     if (fresh.length === 0 && !span) return
     if (this.epoch !== '' && this.lost(fresh, span)) {
+      if (replayed) return this.later()
       this.held.push([batch, span])
       void this.catchUp()
       return

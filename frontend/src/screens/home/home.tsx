@@ -25,7 +25,7 @@ export function Home() {
     <Page
       title={t('home.title')}
       sub={
-        home.data && !fresh
+        home.data && !fresh && home.data.status.paired > 0
           ? t('home.sub', { online: home.data.status.online, paired: home.data.status.paired })
           : undefined
       }
