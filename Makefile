@@ -57,7 +57,7 @@ bench: $(TOOLS)/deps-go.stamp
 	go test -run '^$$' -bench . -benchmem ./backend/...
 
 e2e: headless window $(TOOLS)/deps-test.stamp
-	cd frontend && SYNERGOS_BIN=$(CURDIR)/$(BIN)/synergos-headless node e2e/run.mjs
+	cd frontend && export SYNERGOS_BIN=$(CURDIR)/$(BIN)/synergos-headless && node e2e/run.mjs && node e2e/tutorial.mjs
 	go test -count=1 -tags e2e ./frontend/e2e/webdriver
 
 page: $(PAGE)

@@ -21,7 +21,7 @@ step() {
 
 in_frontend() { (cd frontend && "$@"); }
 
-playwright() { (cd frontend && SYNERGOS_BIN="$PWD/../build/bin/synergos-headless" node e2e/run.mjs); }
+playwright() { (cd frontend && SYNERGOS_BIN="$PWD/../build/bin/synergos-headless" node "e2e/$1.mjs"); }
 
 step "prerequisites" make deps
 step "page: packages" make frontend/node_modules/.stamp
@@ -35,7 +35,8 @@ step "lint" make lint
 step "go test" go test -race -shuffle=on ./...
 step "headless build" make headless
 step "window build" make window
-step "browser" playwright
+step "browser" playwright run
+step "browser: tutorial" playwright tutorial
 step "window" go test -count=1 -tags e2e ./frontend/e2e/webdriver
 
 printf '\n== all passed in %d s\n' $((SECONDS - started))

@@ -53,16 +53,11 @@ func (n *Node) StartTutorial(ctx context.Context) (view.Tutorial, error) {
 func (n *Node) resumeTutorial() {
 	n.tutorialMu.Lock()
 	defer n.tutorialMu.Unlock()
-	var err error
-	switch {
-	case n.tutorialOn():
-		err = n.joinTutorial(n.ctx)
-	case len(n.peers.livingVirtual())+len(n.tutorialData()) > 0:
-		err = n.clearTutorial(n.ctx)
-	default:
-		return
+	resume := n.clearTutorial
+	if n.tutorialOn() {
+		resume = n.joinTutorial
 	}
-	if err != nil && n.ctx.Err() == nil {
+	if err := resume(n.ctx); err != nil && n.ctx.Err() == nil {
 		n.opts.Log.Warn("tutorial not resumed", "error", err.Error())
 	}
 	n.tutorialChanged()

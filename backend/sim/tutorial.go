@@ -106,7 +106,7 @@ func (t Tutorial) open(ctx context.Context, sample, name string) (*node.Node, er
 	if timers == (round.Timers{}) {
 		timers = round.Default().Divided(10)
 	}
-	v, err := node.Open(ctx, node.Options{Home: filepath.Join(t.Home, sample), Name: name, Loopback: true, Timers: timers, Log: t.Log, Version: "tutorial"})
+	v, err := node.Open(ctx, node.Options{Home: filepath.Join(t.Home, sample), Name: name, Loopback: true, Timers: timers, MinDeadline: 10 * time.Second, Log: t.Log, Version: "tutorial"})
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -92,7 +93,7 @@ func (l *learner) wait(what string, ok func() bool) {
 	l.t.Helper()
 	ctx, cancel := context.WithTimeout(l.t.Context(), time.Minute)
 	defer cancel()
-	look := time.NewTicker(10 * time.Millisecond)
+	look := time.NewTicker(50 * time.Millisecond)
 	defer look.Stop()
 	for !ok() {
 		select {
@@ -251,7 +252,7 @@ func TestTutorial(t *testing.T) {
 	l.restart()
 	l.align(id)
 	l.ticks("data project align")
-	run := l.begin(id, 6)
+	run := l.begin(id, 4)
 	l.wait("a round", func() bool { return get(l.Run(ctx, run))(t).Run.Round >= 1 })
 	l.restart()
 	l.finish(run)
@@ -393,6 +394,19 @@ func (w *wire) told(device, text string) bool {
 	return bytes.Contains(w.sent[fed.DeviceID(device)], []byte(text))
 }
 
+// brokenDisk fails to remove the folders of the virtual parties once.
+type brokenDisk struct {
+	node.TutorialHost
+	broken atomic.Bool
+}
+
+func (b *brokenDisk) Clear() error {
+	if b.broken.Swap(false) {
+		return os.ErrPermission
+	}
+	return b.TutorialHost.Clear()
+}
+
 // Real and virtual parties are apart: in projects, in data, and in what they are
 // told.
 func TestTutorialIsApart(t *testing.T) {
@@ -400,6 +414,10 @@ func TestTutorialIsApart(t *testing.T) {
 	ctx := t.Context()
 	w := &wire{sent: map[fed.DeviceID][]byte{}}
 	a, b := openLearner(t, true, w.tap), openLearner(t, false, nil)
+	a.stop()
+	disk := &brokenDisk{TutorialHost: a.opts.Tutorial}
+	a.opts.Tutorial = disk
+	a.start()
 	get(a.StartTutorial(ctx))(t)
 	a.wait("the virtual hospitals", func() bool { return a.online() == 3 })
 	practice := a.data().ID
@@ -452,9 +470,13 @@ func TestTutorialIsApart(t *testing.T) {
 	if !w.told(bDevice, card) || w.told(bDevice, game) {
 		t.Error("the real party heard of the practice, or not of the card")
 	}
-	if err := a.EndTutorial(ctx); err != nil {
-		t.Fatal(err)
+	disk.broken.Store(true)
+	if err := a.EndTutorial(ctx); fed.KindOf(err) != fed.Unavailable || fed.HintOf(err) == "" {
+		t.Errorf("the end on a broken disk: %v", err)
 	}
+	a.stop()
+	a.start() // makes the end good
+	a.wait("the folders to be removed", func() bool { _, err := os.Stat(filepath.Join(a.opts.Home, "tutorial")); return os.IsNotExist(err) })
 	if p := get(a.Peers(ctx))(t).Items; len(p) != 1 || p[0].PartyID != bID {
 		t.Errorf("peers after the end: %+v", p)
 	}
