@@ -192,6 +192,11 @@ func (n *Node) take(ctx context.Context, from fed.PartyID, msg wire.Message) (wi
 		return nil, n.receive(ctx, from, m.Doc)
 	case wire.DocVector:
 		return nil, n.answerVector(ctx, from, m.Heads)
+	case wire.Error:
+		n.counts.refuse("refused there: " + m.Code.String())
+		return nil, nil
+	case wire.Answer:
+		return nil, nil // to a question that was only told, such as live state
 	case wire.DocWant:
 		return nil, n.answerVector(ctx, from, m.Heads)
 	case wire.Update:

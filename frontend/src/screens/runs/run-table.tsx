@@ -55,7 +55,7 @@ export function RunTable({
       head: t('runs.run'),
       sort: (r) => `${r.experiment} ${String(r.number).padStart(6, '0')}`,
       cell: (r) => (
-        <Stack gap={0}>
+        <Stack gap={0} miw={200}>
           <Group gap={6} wrap="nowrap">
             <RowLink to={`/runs/${r.id}`}>
               {t('runs.name', { experiment: plain(r.experiment, 60), number: r.number })}
