@@ -15,14 +15,16 @@ type servingEngine interface {
 	NewServingToken(ctx context.Context, model string) (view.Serving, error)
 	TryPrediction(ctx context.Context, model string, rows []map[string]any) (view.Prediction, error)
 	StartBatch(ctx context.Context, model, path, output string) (view.Operation, error)
+	ServingCertificate(ctx context.Context) ([]byte, error)
 }
 
 // ServingSwitch turns serving of a model on or off.
 type ServingSwitch struct {
-	On     bool `json:"on"`
-	Port   int  `json:"port,omitempty" minimum:"0" maximum:"65535" doc:"0: the last one or a free one"`
-	Number int  `json:"number,omitempty" minimum:"0" maximum:"1000000" doc:"0: follow production"`
-	Expose bool `json:"expose,omitempty" doc:"beyond this computer"`
+	On     bool     `json:"on"`
+	Port   int      `json:"port,omitempty" minimum:"0" maximum:"65535" doc:"0: the last one or a free one"`
+	Number int      `json:"number,omitempty" minimum:"0" maximum:"1000000" doc:"0: follow production"`
+	Expose bool     `json:"expose,omitempty" doc:"to other computers, over TLS"`
+	Allow  []string `json:"allow,omitempty" maxItems:"64" maxLength:"64" doc:"addresses and ranges that may call when exposed; none: all"`
 }
 
 type switchServing struct {
@@ -57,6 +59,9 @@ func servingScreen(n servingEngine) Screen {
 			})
 		serve(api, at(post, "/serving/{model}/token", "newServingToken", "Make a new token; it is shown once", "serving").gives(201),
 			func(ctx context.Context, in *ByModel) (view.Serving, error) { return n.NewServingToken(ctx, in.Model) })
+		download(api, at(get, "/serving-certificate", "servingCertificate", "What callers on other computers trust, in PEM", "serving"),
+			"application/x-pem-file", fixed[none]("synergos-serving.pem"),
+			func(ctx context.Context, _ *none) ([]byte, error) { return n.ServingCertificate(ctx) })
 		serve(api, at(post, "/serving/{model}/predict", "tryPrediction", "Try the model on rows", "serving").takes(largeBody),
 			func(ctx context.Context, in *tryPrediction) (view.Prediction, error) {
 				return n.TryPrediction(ctx, in.Model, in.Body.Rows)

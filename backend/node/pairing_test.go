@@ -2,9 +2,12 @@ package node
 
 import (
 	"strings"
+	"sync"
 	"testing"
 
 	"synergos.app/desktop/backend/fed"
+	"synergos.app/desktop/backend/network/identity"
+	"synergos.app/desktop/backend/network/transport"
 	"synergos.app/desktop/backend/node/view"
 )
 
@@ -157,6 +160,35 @@ func TestRevoke(t *testing.T) {
 	_, err := b.PairAddress(t.Context(), a.address())
 	if err == nil {
 		t.Error("a revoked party may ask to pair again")
+	}
+}
+
+// A connection that is noted while a person revokes its device does not bring the
+// device back: neither now nor after a restart.
+func TestRevokeOutlivesAReconnection(t *testing.T) {
+	t.Parallel()
+	h := openHospital(t, "Lakeview", nil)
+	other := must(identity.Create("Hillcrest"))(t)
+	ctx := t.Context()
+	for i := range 50 {
+		if err := h.peers.add(ctx, other.Statement(), other.Signed(), nil, "test", "test"); err != nil {
+			t.Fatal(err)
+		}
+		var noted sync.WaitGroup
+		for range 4 {
+			noted.Go(func() {
+				h.peers.connected(ctx, transport.Event{Kind: transport.Connected, Session: transport.Session{Device: other.Device()}, Addrs: []string{"127.0.0.1:1"}})
+			})
+		}
+		if err := h.Revoke(ctx, string(other.Device())); err != nil {
+			t.Fatal(err)
+		}
+		noted.Wait()
+		_, allowed := h.peers.Lookup(other.Device())
+		rows := must(h.db.ListPeers(ctx))(t)
+		if allowed || len(rows) != 1 || rows[0].RevokedMs == 0 {
+			t.Fatalf("round %d: allowed %v, saved %+v", i, allowed, rows)
+		}
 	}
 }
 

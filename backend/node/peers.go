@@ -23,6 +23,7 @@ import (
 // peerBook knows who is paired, who is seen and who is online.
 type peerBook struct {
 	n       *Node
+	writing sync.Mutex // one change of a row at a time, from reading it to the disk
 	mu      sync.Mutex
 	rows    map[fed.DeviceID]query.Peer
 	seen    map[fed.DeviceID]discover.PeerSeen
@@ -130,26 +131,45 @@ func (b *peerBook) add(ctx context.Context, st identity.Statement, signed identi
 	if len(st.Roles) > 0 {
 		role = st.Roles[0]
 	}
-	b.mu.Lock()
-	old, known := b.rows[st.Device]
-	b.mu.Unlock()
-	r := query.Peer{
-		Device: string(st.Device), Party: string(st.Party), Name: st.Name, OrgKey: st.OrgKey, Statement: []byte(toJSON(signed)), Role: role,
-		Source: source, How: how, Addrs: toJSON(clip(addrs, 16)), PairedMs: now, SeenMs: now,
+	_, err := b.change(ctx, st.Device, func(old query.Peer, known bool) (query.Peer, bool) {
+		r := query.Peer{
+			Device: string(st.Device), Party: string(st.Party), Name: st.Name, OrgKey: st.OrgKey, Statement: []byte(toJSON(signed)), Role: role,
+			Source: source, How: how, Addrs: toJSON(clip(addrs, 16)), PairedMs: now, SeenMs: now,
+		}
+		if known && old.RevokedMs == 0 {
+			r.PairedMs, r.Source, r.How = old.PairedMs, old.Source, old.How
+		}
+		return r, true
+	})
+	if err != nil {
+		return err
 	}
-	if known && old.RevokedMs == 0 {
-		r.PairedMs, r.Source, r.How = old.PairedMs, old.Source, old.How
-	}
-	if err := b.n.db.PutPeer(ctx, query.PutPeerParams(r)); err != nil {
-		return fmt.Errorf("save peer: %w", err)
-	}
-	b.mu.Lock()
-	b.rows[st.Device] = r
-	delete(b.retry, st.Device)
-	b.mu.Unlock()
 	b.wake()
 	b.changed(st.Device)
 	return nil
+}
+
+// change replaces a device's row, on the disk first. Changes come one after the
+// other, so that none brings back what another has just ended. f gets the row and
+// whether there is one, and returns the new row and whether to keep it.
+func (b *peerBook) change(ctx context.Context, d fed.DeviceID, f func(old query.Peer, known bool) (query.Peer, bool)) (changed bool, err error) {
+	b.writing.Lock()
+	defer b.writing.Unlock()
+	b.mu.Lock()
+	old, known := b.rows[d]
+	b.mu.Unlock()
+	r, keep := f(old, known)
+	if !keep {
+		return false, nil
+	}
+	if err := b.n.db.PutPeer(ctx, query.PutPeerParams(r)); err != nil {
+		return false, fmt.Errorf("save peer: %w", err)
+	}
+	b.mu.Lock()
+	b.rows[d] = r
+	delete(b.retry, d)
+	b.mu.Unlock()
+	return true, nil
 }
 
 // Acquaint pairs with another node in this process without people: for rehearsals,
@@ -207,9 +227,7 @@ func (b *peerBook) event(e transport.Event) {
 
 // connected remembers where a peer was reached, and its newest statement.
 func (b *peerBook) connected(ctx context.Context, e transport.Event) {
-	b.mu.Lock()
-	r, ok := b.rows[e.Session.Device]
-	if ok {
+	_, err := b.change(ctx, e.Session.Device, func(r query.Peer, known bool) (query.Peer, bool) {
 		r.SeenMs = ms(b.n.opts.Now())
 		if e.Statement.Name != "" {
 			r.Name, r.Statement = e.Statement.Name, []byte(toJSON(e.Signed))
@@ -217,14 +235,9 @@ func (b *peerBook) connected(ctx context.Context, e transport.Event) {
 		if len(e.Addrs) > 0 {
 			r.Addrs = toJSON(clip(e.Addrs, 16))
 		}
-		b.rows[e.Session.Device] = r
-	}
-	delete(b.retry, e.Session.Device)
-	b.mu.Unlock()
-	if !ok {
-		return
-	}
-	if err := b.n.db.PutPeer(ctx, query.PutPeerParams(r)); err != nil {
+		return r, known
+	})
+	if err != nil {
 		b.n.opts.Log.Error("peer not saved", "error", err.Error())
 	}
 }
@@ -367,19 +380,16 @@ func (b *peerBook) dial(d fed.DeviceID, addrs []string) {
 // Revoke blocks a device: its sessions end at once and it cannot come back.
 func (n *Node) Revoke(ctx context.Context, deviceID string) error {
 	d := fed.DeviceID(deviceID)
-	n.peers.mu.Lock()
-	r, ok := n.peers.rows[d]
-	n.peers.mu.Unlock()
-	if !ok {
+	known, err := n.peers.change(ctx, d, func(r query.Peer, known bool) (query.Peer, bool) {
+		r.RevokedMs = ms(n.opts.Now())
+		return r, known
+	})
+	if err != nil {
+		return err
+	}
+	if !known {
 		return fed.Errorf(fed.NotFound, "Reload the list.", "this device is not paired")
 	}
-	r.RevokedMs = ms(n.opts.Now())
-	if err := n.db.RevokePeer(ctx, query.RevokePeerParams{RevokedMs: r.RevokedMs, Device: r.Device}); err != nil {
-		return fmt.Errorf("revoke peer: %w", err)
-	}
-	n.peers.mu.Lock()
-	n.peers.rows[d] = r
-	n.peers.mu.Unlock()
 	if n.peers.dialer != nil {
 		n.peers.dialer.Disconnect(d, "revoked")
 	}

@@ -1,6 +1,11 @@
 package node
 
 import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net/http"
+	"strings"
 	"testing"
 
 	"synergos.app/desktop/backend/fed"
@@ -77,9 +82,47 @@ func TestStagesAndServing(t *testing.T) {
 	same(t, "with the same token", get(t, on.Address+"/v2/models/heart", on.Token), 200)
 	p := must(c.TryPrediction(ctx, "heart", []map[string]any{{"age": 63, "sex": 1, "cp": "4", "trestbps": 145}}))(t)
 	same(t, "prediction of version", p.Version, 2)
+	l.exposed(c)
 	for _, m := range must(a.Model(ctx, "heart"))(t).Versions {
 		same(t, "stage", line(m.Number, m.Stage), map[int]string{1: "1 archived", 2: "2 production"}[m.Number])
 	}
+}
+
+// exposed opens the served model to other computers: they trust the certificate that
+// the page offers, need the token, and only those of the list may call.
+func (l *Lab) exposed(h *Hospital) {
+	t, ctx := l.T, l.T.Context()
+	t.Helper()
+	_, err := h.SwitchServing(ctx, "heart", view.ServingSwitch{On: true, Expose: true, Allow: []string{"all"}})
+	refused(t, "an address that is none", err, fed.Invalid)
+	on := must(h.SwitchServing(ctx, "heart", view.ServingSwitch{On: true, Expose: true}))(t)
+	token := must(h.NewServingToken(ctx, "heart"))(t).Token
+	pool := x509.NewCertPool()
+	same(t, "certificate", pool.AppendCertsFromPEM(must(h.ServingCertificate(ctx))(t)), true)
+	trusting := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
+	defer trusting.CloseIdleConnections()
+	ask := func(c *http.Client, host, token string) int {
+		req := must(http.NewRequestWithContext(ctx, http.MethodGet, on.Address+"/v2/models/heart", nil))(t)
+		req.Header.Set("Authorization", "Bearer "+token)
+		if host != "" {
+			req.Host = host
+		}
+		res, err := c.Do(req)
+		if err != nil {
+			return 0
+		}
+		defer res.Body.Close()
+		return res.StatusCode
+	}
+	same(t, "exposed", line(on.Exposed, strings.HasPrefix(on.Address, "https://"), len(on.Fingerprint), strings.Contains(on.Curl, "--cacert")), "true true 95 true")
+	same(t, "over TLS with the token", ask(trusting, "", token), 200)
+	same(t, "with another token", ask(trusting, "", "syn_guess"), 401)
+	same(t, "by a rebound name", ask(trusting, fmt.Sprintf("evil.test:%d", on.Port), token), 421)
+	same(t, "without trust", ask(http.DefaultClient, "", token), 0)
+	must(h.SwitchServing(ctx, "heart", view.ServingSwitch{On: true, Expose: true, Allow: []string{"10.11.12.0/24"}}))(t)
+	same(t, "from an address not on the list", ask(trusting, "", token), 403)
+	off := must(h.SwitchServing(ctx, "heart", view.ServingSwitch{On: true}))(t)
+	same(t, "back to this computer", line(off.Exposed, strings.HasPrefix(off.Address, "http://127.0.0.1:"), len(off.Allow)), "false true 0")
 }
 
 func (h *Hospital) knowsRequest(id string) bool {

@@ -6,14 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"synergos.app/desktop/backend/fed"
+	"synergos.app/desktop/backend/network/identity"
 	"synergos.app/desktop/backend/node/view"
 	"synergos.app/desktop/backend/service/registry"
 	"synergos.app/desktop/backend/service/serving"
@@ -25,6 +23,9 @@ type servings struct {
 	n   *Node
 	mu  sync.Mutex
 	all map[string]*deployment
+
+	certify   sync.Mutex
+	certified *identity.Authority // nil: nothing was opened to other computers yet
 }
 
 // deployment is one switch with its saved part.
@@ -36,11 +37,12 @@ type deployment struct {
 }
 
 type savedServing struct {
-	On      bool   `json:"on"`
-	Port    int    `json:"port"`
-	Number  int    `json:"number"` // pinned; 0 follows production
-	Hint    string `json:"hint"`
-	Exposed bool   `json:"exposed"`
+	On      bool     `json:"on"`
+	Port    int      `json:"port"`
+	Number  int      `json:"number"` // pinned; 0 follows production
+	Hint    string   `json:"hint"`
+	Exposed bool     `json:"exposed"`         // to other computers
+	Allow   []string `json:"allow,omitempty"` // who of them; none: all
 }
 
 func openServings(ctx context.Context, n *Node) (*servings, error) {
@@ -138,9 +140,15 @@ func (s *servings) start(ctx context.Context, name string, d *deployment) error 
 	if err != nil {
 		return err
 	}
-	srv, err := serving.New(serving.Config{
+	cfg := serving.Config{
 		Model: name, Port: d.saved.Port, TokenHash: d.hash, Product: s.n.opts.Version, Decode: s.n.decodePipeline(s.n.ownScaler(reg.Project)), Now: s.n.opts.Now,
-	})
+	}
+	if d.saved.Exposed {
+		if err := s.expose(&cfg, d.saved); err != nil {
+			return err
+		}
+	}
+	srv, err := serving.New(cfg)
 	if err != nil {
 		return err
 	}
@@ -181,10 +189,10 @@ func (s *servings) follow(ctx context.Context) {
 
 // SwitchServing turns serving of a model on or off.
 func (n *Node) SwitchServing(ctx context.Context, model string, sw view.ServingSwitch) (view.Serving, error) {
-	if sw.Expose {
-		return view.Serving{}, fed.Errorf(fed.Invalid, "Serve on this computer only, and reach it from others through an SSH tunnel.", "serving to other computers needs a certificate, which this version cannot manage yet")
-	}
 	if _, err := n.model(model); err != nil {
+		return view.Serving{}, err
+	}
+	if _, err := parseAllow(sw.Allow); err != nil {
 		return view.Serving{}, err
 	}
 	s := n.servings
@@ -217,7 +225,7 @@ func (s *servings) flip(ctx context.Context, model string, d *deployment, sw vie
 		}
 		d.server = nil
 	}
-	d.saved.On, d.saved.Number, d.last = sw.On, sw.Number, nil
+	d.saved.On, d.saved.Number, d.saved.Exposed, d.saved.Allow, d.last = sw.On, sw.Number, sw.Expose, sw.Allow, nil
 	if sw.Port != 0 {
 		d.saved.Port = sw.Port
 	}
@@ -305,6 +313,7 @@ func (n *Node) Serving(ctx context.Context, model string) (view.Serving, error) 
 func (n *Node) servingView(ctx context.Context, model string, d *deployment) view.Serving {
 	v := view.Serving{
 		Model: model, State: "off", Follow: d.saved.Number == 0, Number: d.saved.Number, Port: d.saved.Port, TokenHint: d.saved.Hint,
+		Exposed: d.saved.Exposed, Allow: append([]string{}, d.saved.Allow...), Addresses: []string{},
 		Problem: problem(d.last), Inputs: []view.InputField{}, Classes: []string{}, P50Ms: nan, P95Ms: nan, Recent: []view.RequestLog{}, Available: []view.ModelVersion{},
 	}
 	if d.last != nil {
@@ -329,6 +338,15 @@ func (n *Node) servingView(ctx context.Context, model string, d *deployment) vie
 		v.Problem = problem(st.Problem)
 	}
 	v.Requests, v.Failures, v.Rows, v.P50Ms, v.P95Ms, v.Bytes = st.Requests, st.Failures, st.Rows, st.P50Ms, st.P95Ms, int64(st.Info.Bytes)
+	if st.Exposed {
+		v.Addresses = reachable(st.Port)
+		if a, err := n.servings.authority(); err == nil {
+			v.Fingerprint = a.Fingerprint()
+		}
+		if len(v.Addresses) > 0 {
+			st.Address = v.Addresses[0]
+		}
+	}
 	v.Curl, v.Python = serving.Snippets(st)
 	v.Classes = append(v.Classes, st.Info.Classes...)
 	for _, f := range st.Info.Fields {
@@ -405,60 +423,4 @@ func (n *Node) TryPrediction(ctx context.Context, model string, rows []map[strin
 		n.tick(ctx, tickServed, string(m.Project), "serving", model)
 	}
 	return out, nil
-}
-
-// StartBatch scores a CSV file into another one.
-func (n *Node) StartBatch(ctx context.Context, model, path, output string) (view.Operation, error) {
-	p, number, err := n.predictor(ctx, model)
-	if err != nil {
-		return view.Operation{}, err
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return view.Operation{}, fed.Errorf(fed.NotFound, "Choose the file again.", "the file %s cannot be read: %w", filepath.Base(path), errors.Unwrap(err))
-	}
-	if output == "" {
-		base := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
-		output = filepath.Join(n.opts.Home, "exports", fmt.Sprintf("%s-%s-%s.csv", base, model, n.opts.Now().Format("20060102-150405")))
-	}
-	return n.ops.start("batch", "Scoring "+filepath.Base(path), model, func(ctx context.Context, pr progress) (string, error) {
-		return output, scoreFile(ctx, path, output, p, number, func(rows int64) { pr("scoring", rows, 0, "rows") })
-	}), errIf(info.IsDir(), "Choose a CSV file.", "%s is a folder", filepath.Base(path))
-}
-
-func errIf(bad bool, hint, format string, args ...any) error {
-	if bad {
-		return fed.Errorf(fed.Invalid, hint, format, args...)
-	}
-	return nil
-}
-
-// scoreFile writes beside the final name first, so that no half file is left.
-func scoreFile(ctx context.Context, path, output string, p *serving.Predictor, number int, report func(int64)) (err error) {
-	in, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, in.Close()) }()
-	if err := os.MkdirAll(filepath.Dir(output), 0o700); err != nil {
-		return err
-	}
-	out, err := os.OpenFile(output+".part", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	rejected, err := os.OpenFile(rejectedName(output), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return errors.Join(err, out.Close())
-	}
-	_, err = serving.Batch(ctx, in, out, rejected, p, serving.BatchOptions{Number: number, Progress: report})
-	err = errors.Join(err, out.Sync(), out.Close(), rejected.Close())
-	if err != nil {
-		return errors.Join(err, os.Remove(output+".part"))
-	}
-	return os.Rename(output+".part", output)
-}
-
-func rejectedName(output string) string {
-	return strings.TrimSuffix(output, filepath.Ext(output)) + "-rejected.csv"
 }

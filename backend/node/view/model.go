@@ -125,30 +125,33 @@ type Check struct {
 
 // Serving is the switch of one model.
 type Serving struct {
-	Model     string         `json:"model"`
-	State     string         `json:"state" enum:"off,loading,warming,on,error"`
-	Number    int            `json:"number"`
-	Stage     string         `json:"stage"`
-	ContentID string         `json:"contentId"`
-	Follow    bool           `json:"follow" doc:"follows production"`
-	Address   string         `json:"address" doc:"http://127.0.0.1:port"`
-	Port      int            `json:"port"`
-	Exposed   bool           `json:"exposed"`
-	TokenHint string         `json:"tokenHint"`
-	Token     string         `json:"token,omitempty" doc:"shown once after it is made"`
-	Problem   *Problem       `json:"problem,omitempty"`
-	Inputs    []InputField   `json:"inputs"`
-	Classes   []string       `json:"classes"`
-	Curl      string         `json:"curl"`
-	Python    string         `json:"python"`
-	Requests  int64          `json:"requests"`
-	Failures  int64          `json:"failures"`
-	Rows      int64          `json:"rows"`
-	P50Ms     fed.Number     `json:"p50Ms"`
-	P95Ms     fed.Number     `json:"p95Ms"`
-	Bytes     int64          `json:"bytes" doc:"memory held"`
-	Recent    []RequestLog   `json:"recent" doc:"never values, predictions or callers"`
-	Available []ModelVersion `json:"available" doc:"versions that may be served"`
+	Model       string         `json:"model"`
+	State       string         `json:"state" enum:"off,loading,warming,on,error"`
+	Number      int            `json:"number"`
+	Stage       string         `json:"stage"`
+	ContentID   string         `json:"contentId"`
+	Follow      bool           `json:"follow" doc:"follows production"`
+	Address     string         `json:"address" doc:"http://127.0.0.1:port"`
+	Port        int            `json:"port"`
+	Exposed     bool           `json:"exposed" doc:"other computers may call, over TLS"`
+	Allow       []string       `json:"allow" doc:"addresses and ranges that may call when exposed; none: all"`
+	Addresses   []string       `json:"addresses" doc:"where other computers find it when exposed"`
+	Fingerprint string         `json:"fingerprint" doc:"SHA-256 of the certificate that callers trust when exposed"`
+	TokenHint   string         `json:"tokenHint"`
+	Token       string         `json:"token,omitempty" doc:"shown once after it is made"`
+	Problem     *Problem       `json:"problem,omitempty"`
+	Inputs      []InputField   `json:"inputs"`
+	Classes     []string       `json:"classes"`
+	Curl        string         `json:"curl"`
+	Python      string         `json:"python"`
+	Requests    int64          `json:"requests"`
+	Failures    int64          `json:"failures"`
+	Rows        int64          `json:"rows"`
+	P50Ms       fed.Number     `json:"p50Ms"`
+	P95Ms       fed.Number     `json:"p95Ms"`
+	Bytes       int64          `json:"bytes" doc:"memory held"`
+	Recent      []RequestLog   `json:"recent" doc:"never values, predictions or callers"`
+	Available   []ModelVersion `json:"available" doc:"versions that may be served"`
 }
 
 // RequestLog is one served request, without any payload.
@@ -163,10 +166,11 @@ type RequestLog struct {
 
 // ServingSwitch turns serving of a model on or off.
 type ServingSwitch struct {
-	On     bool `json:"on"`
-	Port   int  `json:"port,omitempty" doc:"0: the last one or a free one"`
-	Number int  `json:"number,omitempty" doc:"0: follow production"`
-	Expose bool `json:"expose,omitempty"`
+	On     bool     `json:"on"`
+	Port   int      `json:"port,omitempty" doc:"0: the last one or a free one"`
+	Number int      `json:"number,omitempty" doc:"0: follow production"`
+	Expose bool     `json:"expose,omitempty"`
+	Allow  []string `json:"allow,omitempty"`
 }
 
 // Prediction answers a try-it form.

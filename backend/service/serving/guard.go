@@ -21,7 +21,7 @@ func (s *Server) guard(r *http.Request) (status int, text string) {
 	switch {
 	case !s.fromAllowed(r.RemoteAddr):
 		return http.StatusForbidden, "this address may not call"
-	case !s.hostAllowed(r.Host):
+	case !s.hostAllowed(r.Host) && !s.calledByAddress(r):
 		return http.StatusMisdirectedRequest, "the Host header is not one of this listener"
 	case !s.originAllowed(r.Header):
 		return http.StatusForbidden, "requests from web pages are refused"
@@ -55,6 +55,18 @@ func (s *Server) hostAllowed(host string) bool {
 	name = strings.ToLower(name)
 	return name == "127.0.0.1" || name == "::1" || name == "localhost" ||
 		slices.ContainsFunc(s.cfg.Hosts, func(h string) bool { return strings.EqualFold(h, name) })
+}
+
+// calledByAddress reports whether an exposed listener was called by the very
+// address that the connection reached. A page that rebinds a name cannot do that.
+func (s *Server) calledByAddress(r *http.Request) bool {
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if !s.cfg.Exposed || !ok {
+		return false
+	}
+	want, err1 := netip.ParseAddrPort(local.String())
+	got, err2 := netip.ParseAddrPort(r.Host)
+	return err1 == nil && err2 == nil && got.Port() == want.Port() && got.Addr().Unmap() == want.Addr().Unmap().WithZone("")
 }
 
 // originAllowed refuses what a web page sends: inference needs no Content-Type,

@@ -514,6 +514,31 @@ func TestOpenConfigurationsAreRefused(t *testing.T) {
 	}
 }
 
+// An exposed listener answers to the address that the connection reached, and to no
+// other one.
+func TestExposedHost(t *testing.T) {
+	cfg := testConfig()
+	cfg.Exposed, cfg.TLS, cfg.Hosts = true, &tls.Config{}, []string{"ward7.local"}
+	s, err := New(cfg)
+	must(t, err)
+	loopback := testConfig()
+	closed, err := New(loopback)
+	must(t, err)
+	for host, want := range map[string]int{
+		"10.1.2.3:8443": 0, "ward7.local:8443": 0, "10.1.2.3:9000": 421, "10.1.2.4:8443": 421, "evil.test:8443": 421, "10.1.2.3": 421, "": 421,
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/ping", nil)
+		r.Host = host
+		r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, &net.TCPAddr{IP: net.IPv4(10, 1, 2, 3), Port: 8443}))
+		if status, _ := s.guard(r); status != want {
+			t.Errorf("host %q: %d", host, status)
+		}
+		if status, _ := closed.guard(r); status != 421 {
+			t.Errorf("host %q of a listener for this computer: %d", host, status)
+		}
+	}
+}
+
 func TestTokens(t *testing.T) {
 	token, hash, hint, err := NewToken(nil)
 	must(t, err)

@@ -7,8 +7,12 @@ import (
 	"strings"
 )
 
+// CertificateFile is the name under which people keep the certificate.
+const CertificateFile = "synergos-serving.pem"
+
 // Snippets returns calls of the server for curl and Python with a sample row of
-// typical values. The token stands as $TOKEN.
+// typical values. The token stands as $TOKEN. When other computers may call, both
+// trust the certificate in [CertificateFile].
 func Snippets(s Status) (curl, python string) {
 	row := map[string]any{}
 	for _, f := range s.Info.Fields {
@@ -21,10 +25,15 @@ func Snippets(s Status) (curl, python string) {
 		return "", ""
 	}
 	url := s.Address + "/predict/" + s.Info.Model
-	curl = fmt.Sprintf("curl -s %s \\\n  -H \"Authorization: Bearer $TOKEN\" \\\n  -H 'Content-Type: application/json' \\\n  -d '%s'",
-		url, strings.ReplaceAll(string(body), "'", `'\''`))
-	python = fmt.Sprintf("import json, os, urllib.request\n\nrequest = urllib.request.Request(\n    %q,\n    data=json.dumps(json.loads(%s)).encode(),\n    headers={\"Authorization\": \"Bearer \" + os.environ[\"TOKEN\"], \"Content-Type\": \"application/json\"},\n)\nprint(json.load(urllib.request.urlopen(request)))",
-		url, strconv.QuoteToASCII(string(body)))
+	trust, context := "", ""
+	if s.Exposed {
+		trust = " --cacert " + CertificateFile
+		context = fmt.Sprintf(", context=ssl.create_default_context(cafile=%q)", CertificateFile)
+	}
+	curl = fmt.Sprintf("curl -s%s %s \\\n  -H \"Authorization: Bearer $TOKEN\" \\\n  -H 'Content-Type: application/json' \\\n  -d '%s'",
+		trust, url, strings.ReplaceAll(string(body), "'", `'\''`))
+	python = fmt.Sprintf("import json, os, ssl, urllib.request\n\nrequest = urllib.request.Request(\n    %q,\n    data=json.dumps(json.loads(%s)).encode(),\n    headers={\"Authorization\": \"Bearer \" + os.environ[\"TOKEN\"], \"Content-Type\": \"application/json\"},\n)\nprint(json.load(urllib.request.urlopen(request%s)))",
+		url, strconv.QuoteToASCII(string(body)), context)
 	return curl, python
 }
 

@@ -1207,6 +1207,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/serving-certificate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What callers on other computers trust, in PEM */
+        get: operations["servingCertificate"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/serving/{model}": {
         parameters: {
             query?: never;
@@ -2870,6 +2887,10 @@ export interface components {
         Serving: {
             /** @description http://127.0.0.1:port */
             address: string;
+            /** @description where other computers find it when exposed */
+            addresses: string[];
+            /** @description addresses and ranges that may call when exposed; none: all */
+            allow: string[];
             /** @description versions that may be served */
             available: components["schemas"]["ModelVersion"][];
             /**
@@ -2880,9 +2901,12 @@ export interface components {
             classes: string[];
             contentId: string;
             curl: string;
+            /** @description other computers may call, over TLS */
             exposed: boolean;
             /** Format: int64 */
             failures: number;
+            /** @description SHA-256 of the certificate that callers trust when exposed */
+            fingerprint: string;
             /** @description follows production */
             follow: boolean;
             inputs: components["schemas"]["InputField"][];
@@ -2909,7 +2933,9 @@ export interface components {
             tokenHint: string;
         };
         ServingSwitch: {
-            /** @description beyond this computer */
+            /** @description addresses and ranges that may call when exposed; none: all */
+            allow?: string[];
+            /** @description to other computers, over TLS */
             expose?: boolean;
             /**
              * Format: int64
@@ -5793,6 +5819,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ListServing"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    servingCertificate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    "Content-Disposition"?: string;
+                    "Content-Type"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-pem-file": string;
                 };
             };
             /** @description Error */

@@ -12,10 +12,6 @@ INSERT INTO peer(device, party, name, org_key, statement, role, source, how, add
 VALUES (?,?,?,?,?,?,?,?,?,?,?,?)
 ON CONFLICT(device) DO UPDATE SET party=excluded.party, name=excluded.name, org_key=excluded.org_key, statement=excluded.statement,
   role=excluded.role, source=excluded.source, how=excluded.how, addrs=excluded.addrs, paired_ms=excluded.paired_ms, revoked_ms=excluded.revoked_ms, seen_ms=excluded.seen_ms;
--- name: SetPeerSeen :exec
-UPDATE peer SET seen_ms = ?, addrs = ? WHERE device = ?;
--- name: RevokePeer :exec
-UPDATE peer SET revoked_ms = ? WHERE device = ?;
 
 -- name: PutInvite :exec
 INSERT INTO invite(hash, federation, expires_ms) VALUES (?,?,?);

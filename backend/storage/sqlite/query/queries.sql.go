@@ -1131,35 +1131,6 @@ func (q *Queries) PutSetting(ctx context.Context, arg PutSettingParams) error {
 	return err
 }
 
-const revokePeer = `-- name: RevokePeer :exec
-UPDATE peer SET revoked_ms = ? WHERE device = ?
-`
-
-type RevokePeerParams struct {
-	RevokedMs int64
-	Device    string
-}
-
-func (q *Queries) RevokePeer(ctx context.Context, arg RevokePeerParams) error {
-	_, err := q.db.ExecContext(ctx, revokePeer, arg.RevokedMs, arg.Device)
-	return err
-}
-
-const setPeerSeen = `-- name: SetPeerSeen :exec
-UPDATE peer SET seen_ms = ?, addrs = ? WHERE device = ?
-`
-
-type SetPeerSeenParams struct {
-	SeenMs int64
-	Addrs  string
-	Device string
-}
-
-func (q *Queries) SetPeerSeen(ctx context.Context, arg SetPeerSeenParams) error {
-	_, err := q.db.ExecContext(ctx, setPeerSeen, arg.SeenMs, arg.Addrs, arg.Device)
-	return err
-}
-
 const useInvite = `-- name: UseInvite :execrows
 UPDATE invite SET used_by = ? WHERE hash = ? AND used_by = ''
 `
