@@ -464,3 +464,7 @@ func (f *fake) AcknowledgeReward(ctx context.Context, runID string) (view.Reward
 func (f *fake) ExportLedger(ctx context.Context, project string) ([]byte, error) {
 	return f.file, f.note(ctx, "ExportLedger", project)
 }
+
+func (f *fake) ServingCertificate(ctx context.Context) ([]byte, error) {
+	return f.file, f.note(ctx, "ServingCertificate")
+}

@@ -64,6 +64,7 @@ var systemEndpoints = []endpoint{
 	{get, "/activity", "/activity?limit=7&after=c9&to=B%20%26%20C&kind=update", "", 200, "Activity", with(view.ActivityQuery{Limit: 7, After: "c9", To: "B & C", Kind: "update"})},
 	{post, "/activity/verify", "/activity/verify", "", 200, "VerifyActivity", nil},
 	{get, "/activity/export", "/activity/export", "", 200, "ExportActivity", nil},
+	{get, "/serving-certificate", "/serving-certificate", "", 200, "ServingCertificate", nil},
 }
 
 var peerEndpoints = []endpoint{
