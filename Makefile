@@ -7,7 +7,7 @@
 #   make test      everything that CI runs, in order
 #   make headless  the binary without a window: static, any Linux
 #   make window    the binary with the window
-#   make lint, bench, e2e, gen, package, deps, clean
+#   make lint, bench, e2e, gen, sql, package, deps, clean
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -23,13 +23,12 @@ BIN := build/bin
 GOLANGCI_VERSION := v2.12.2
 NFPM_VERSION := v2.41.3
 SQLC_VERSION := v1.31.1
-WAILS_VERSION := v2.16.0
 
 PAGE := frontend/dist/index.html
 PAGE_SOURCES := $(shell find frontend/src frontend/public -type f 2>/dev/null) $(wildcard frontend/*.ts frontend/*.json frontend/*.cjs frontend/index.html)
 MODULES := frontend/node_modules/.stamp
 
-.PHONY: run demo sim test headless window lint bench e2e gen check-gen package deps clean distclean page tools
+.PHONY: run demo sim test headless window lint bench e2e gen sql check-gen package deps clean distclean page tools
 
 run: $(TOOLS)/deps-web.stamp
 	@if [ -n "$${DISPLAY:-}$${WAYLAND_DISPLAY:-}" ]; then $(MAKE) window && exec $(BIN)/synergos $(ARGS); \
@@ -75,6 +74,10 @@ gen: $(MODULES)
 	go run . openapi > build/out.openapi.json && mv build/out.openapi.json frontend/openapi.json
 	cd frontend && npm run gen
 
+# The code of the queries comes from backend/storage/sqlite/queries and migrations.
+sql: $(TOOLS)/sqlc-$(SQLC_VERSION)
+	go generate ./backend/storage/sqlite
+
 check-gen: $(MODULES)
 	@build/check-gen.sh
 
@@ -101,10 +104,6 @@ $(TOOLS)/nfpm-$(NFPM_VERSION): $(TOOLS)/deps-go.stamp
 
 $(TOOLS)/sqlc-$(SQLC_VERSION): $(TOOLS)/deps-go.stamp
 	GOBIN=$(TOOLS) go install github.com/sqlc-dev/sqlc/cmd/sqlc@$(SQLC_VERSION)
-	@touch $@
-
-$(TOOLS)/wails-$(WAILS_VERSION): $(TOOLS)/deps-window.stamp
-	GOBIN=$(TOOLS) go install github.com/wailsapp/wails/v2/cmd/wails@$(WAILS_VERSION)
 	@touch $@
 
 clean:

@@ -489,9 +489,3 @@ func TestDoctor(t *testing.T) {
 		}
 	}
 }
-
-func TestUnwiredEngineSaysSo(t *testing.T) {
-	if fed.KindOf(unwired{}.Start(t.Context())) != fed.Unavailable {
-		t.Error("it starts")
-	}
-}

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 
 	"synergos.app/desktop/app/api"
-	"synergos.app/desktop/backend/fed"
 )
 
 // Engine is what the program needs of package node: everything that the screens
@@ -41,18 +40,4 @@ type EngineConfig struct {
 
 // openEngine opens the engine on a locked folder, without ports and peers. It is
 // a variable so that tests put a small engine in its place.
-//
-// SEAM: set it to node.Open when package node is there; nothing else in app
-// changes.
-var openEngine = func(context.Context, EngineConfig) (Engine, error) { return unwired{}, nil }
-
-// unwired stands for the engine while there is none: every request answers 503.
-type unwired struct{ api.Engine }
-
-func (unwired) Start(context.Context) error {
-	return fed.Errorf(fed.Unavailable, "build Synergos with its engine", "this build of Synergos has no engine")
-}
-
-func (unwired) Busy() string { return "" }
-
-func (unwired) Close(context.Context) error { return nil }
+var openEngine = openNode

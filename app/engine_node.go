@@ -8,8 +8,6 @@ import (
 	"synergos.app/desktop/backend/sim"
 )
 
-func init() { openEngine = openNode }
-
 // openNode opens the party in cfg.Home.
 func openNode(ctx context.Context, cfg EngineConfig) (Engine, error) {
 	return node.Open(ctx, node.Options{

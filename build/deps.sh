@@ -3,7 +3,7 @@
 # without a password; otherwise prints what is missing and the command for it.
 #
 #   build/deps.sh go        Go
-#   build/deps.sh web       Go, Node and npm: the page and the headless binary
+#   build/deps.sh web       Go, Node, npm and curl: the page, the headless binary, the demo
 #   build/deps.sh window    web, and the libraries of the window
 #   build/deps.sh test      window, and what the tests of the window need
 set -euo pipefail
@@ -12,7 +12,7 @@ GO_MIN=1.26
 NODE_MIN=20.19
 
 WINDOW_PACKAGES="build-essential pkg-config libgtk-3-dev libwebkit2gtk-4.1-dev"
-TEST_PACKAGES="xvfb xdotool openbox dbus-x11 webkit2gtk-driver chromium fonts-dejavu-core imagemagick x11-utils"
+TEST_PACKAGES="xvfb xdotool openbox dbus-x11 webkit2gtk-driver fonts-dejavu-core imagemagick x11-utils"
 
 fail() {
   printf 'deps: %s\n' "$*" >&2
@@ -65,12 +65,28 @@ apt_packages() {
   done
 }
 
+# curl_too: the demo asks for a prediction as people do, with curl.
+curl_too() { command -v curl >/dev/null || apt_packages curl; }
+
+# browser: a Chromium for the tests of the page. Debian has a package; Ubuntu's of
+# that name is none, so that there any Chromium or Chrome on the PATH will do.
+browser() {
+  for b in "${CHROMIUM:-}" chromium google-chrome google-chrome-stable chrome; do
+    [ -n "$b" ] && command -v "$b" >/dev/null && return 0
+  done
+  if apt-cache policy chromium 2>/dev/null | grep -q 'Candidate: [0-9]'; then
+    apt_packages chromium
+    return 0
+  fi
+  fail "missing: a Chromium browser, and apt has no package of it here; install Google Chrome (google.com/chrome) or Chromium, or set CHROMIUM to its path"
+}
+
 case "${1:-test}" in
   go) check_go ;;
-  web) check_go; check_node ;;
+  web) check_go; check_node; curl_too ;;
   # shellcheck disable=SC2086 # lists of names
   window) check_go; check_node; apt_packages $WINDOW_PACKAGES ;;
   # shellcheck disable=SC2086
-  test) check_go; check_node; apt_packages $WINDOW_PACKAGES $TEST_PACKAGES ;;
+  test) check_go; check_node; curl_too; apt_packages $WINDOW_PACKAGES $TEST_PACKAGES; browser ;;
   *) fail "unknown set $1: go, web, window or test" ;;
 esac

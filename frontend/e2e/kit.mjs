@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import AxeBuilder from '@axe-core/playwright'
 import { chromium } from 'playwright-core'
+import { browserPath } from './browser.mjs'
 
 export const here = dirname(fileURLToPath(import.meta.url))
 export const root = join(here, '..', '..')
@@ -90,7 +91,7 @@ export class World {
     await mkdir(out, { recursive: true })
     this.dir = await mkdtemp(join(tmpdir(), 'synergos-gui-'))
     this.browser = await chromium.launch({
-      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+      executablePath: browserPath(),
       args: ['--no-sandbox'],
     })
   }

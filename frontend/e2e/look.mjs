@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import AxeBuilder from '@axe-core/playwright'
 import { build } from 'esbuild'
 import { chromium } from 'playwright-core'
+import { browserPath } from './browser.mjs'
 
 const here = dirname(fileURLToPath(import.meta.url))
 const dist = join(here, '..', 'dist')
@@ -63,7 +64,7 @@ async function main() {
   const server = await serve()
   const origin = `http://127.0.0.1:${server.address().port}`
   const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    executablePath: browserPath(),
     args: ['--no-sandbox'],
   })
   const bad = []
