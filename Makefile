@@ -49,8 +49,9 @@ headless: $(PAGE)
 window: $(PAGE) $(TOOLS)/deps-window.stamp
 	go build -tags $(WINDOW_TAGS) -trimpath -ldflags "$(LDFLAGS)" -o $(BIN)/synergos .
 
+# A cache of its own: findings that it keeps name files by their path.
 lint: $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION) $(TOOLS)/deps-window.stamp
-	$(TOOLS)/golangci-lint run ./...
+	GOLANGCI_LINT_CACHE=$(TOOLS)/lint-cache $(TOOLS)/golangci-lint run ./...
 
 bench: $(TOOLS)/deps-go.stamp
 	go test -run '^$$' -bench . -benchmem ./backend/...
