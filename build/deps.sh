@@ -43,6 +43,11 @@ installed() {
   [ "$(dpkg-query -W -f='${db:Status-Abbrev}' "$1" 2>/dev/null || true)" = "ii " ]
 }
 
+# privileged COMMAND...: runs it as root, if need be by sudo without a password.
+privileged() {
+  if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
 # apt_packages NAME...: installs those that are missing.
 apt_packages() {
   [ "$(uname -s)" = Linux ] || return 0
@@ -52,14 +57,10 @@ apt_packages() {
     installed "$p" || missing+=("$p")
   done
   [ ${#missing[@]} -gt 0 ] || return 0
-  local run=()
-  if [ "$(id -u)" -ne 0 ]; then
-    sudo -n true 2>/dev/null || fail "missing: ${missing[*]}; run: sudo apt-get install -y --no-install-recommends ${missing[*]}"
-    run=(sudo -n)
-  fi
+  privileged true 2>/dev/null || fail "missing: ${missing[*]}; run: sudo apt-get install -y --no-install-recommends ${missing[*]}"
   printf 'deps: installing %s\n' "${missing[*]}"
-  "${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq
-  "${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  privileged env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+  privileged env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
   for p in "${missing[@]}"; do
     installed "$p" || fail "$p could not be installed"
   done
@@ -68,13 +69,23 @@ apt_packages() {
 # curl_too: the demo asks for a prediction as people do, with curl.
 curl_too() { command -v curl >/dev/null || apt_packages curl; }
 
+# offered NAME: whether apt has a package of that name. The answer is read whole: a
+# reader that stops early breaks the pipe, which would read as "no".
+offered() {
+  local policy
+  policy=$(apt-cache policy "$1" 2>/dev/null) || return 1
+  grep -q 'Candidate: [0-9]' <<<"$policy"
+}
+
 # browser: a Chromium for the tests of the page. Debian has a package; Ubuntu's of
 # that name is none, so that there any Chromium or Chrome on the PATH will do.
 browser() {
   for b in "${CHROMIUM:-}" chromium google-chrome google-chrome-stable chrome; do
     [ -n "$b" ] && command -v "$b" >/dev/null && return 0
   done
-  if apt-cache policy chromium 2>/dev/null | grep -q 'Candidate: [0-9]'; then
+  # The lists of packages may never have been fetched on this machine.
+  offered chromium || privileged apt-get update -qq 2>/dev/null || true
+  if offered chromium; then
     apt_packages chromium
     return 0
   fi

@@ -5,6 +5,21 @@ import { fakeApi } from './test/render'
 
 // The start of the page: the token is taken before anything else looks at the address.
 
+// The roots that the page opened: each is closed after its test, or React works on when the
+// window of the test is gone.
+const roots = vi.hoisted(() => [] as { unmount: () => void }[])
+vi.mock('react-dom/client', async (original) => {
+  const real = await original<typeof import('react-dom/client')>()
+  return {
+    ...real,
+    createRoot: (...args: Parameters<typeof real.createRoot>) => {
+      const root = real.createRoot(...args)
+      roots.push(root)
+      return root
+    },
+  }
+})
+
 let listeners: [string, EventListener][] = []
 beforeEach(() => {
   vi.resetModules()
@@ -16,7 +31,10 @@ beforeEach(() => {
   })
   document.body.innerHTML = '<div id="root"></div>'
 })
-afterEach(() => {
+afterEach(async () => {
+  await vi.waitFor(() => expect(roots.length).toBeGreaterThan(0)) // the start always ends in a root
+  for (const root of roots.splice(0)) root.unmount()
+  for (let i = 0; i < 5; i++) await new Promise((r) => setTimeout(r)) // what React had planned
   vi.restoreAllMocks()
   for (const [type, f] of listeners) window.removeEventListener(type, f) // each start of the page adds its own
   document.body.innerHTML = ''
