@@ -1,0 +1,85 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+
+	"synergos.app/desktop/backend/fed"
+	"synergos.app/desktop/backend/learning/dataset"
+	"synergos.app/desktop/backend/network/wire"
+	"synergos.app/desktop/backend/service/project"
+)
+
+// statsAsk asks a member for its sums.
+type statsAsk struct {
+	Draft  json.RawMessage   `json:"draft"`
+	Rename map[string]string `json:"rename"`
+}
+
+// statsReply carries sums and the number of training rows, rounded to tens.
+type statsReply struct {
+	Stats json.RawMessage `json:"stats"`
+	Rows  int64           `json:"rows"`
+}
+
+// answer serves the admin's steps with what this party consented to tell.
+func (a *alignments) answer(ctx context.Context, from fed.PartyID, m wire.Align) ([]byte, error) {
+	p, ok := a.n.projects.Get(m.Project)
+	if !ok || p.Admin != from {
+		return nil, fed.Errorf(fed.Permission, "", "only the admin of a project aligns it")
+	}
+	t, err := a.table(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	switch m.Step {
+	case stepOffer:
+		o, err := dataset.MakeOffer(t, p.Config, p.Policy.Floor)
+		if err != nil {
+			return nil, err
+		}
+		return o.Marshal()
+	case stepStats:
+		return a.sums(p, t, m.Body)
+	}
+	return nil, fed.Errorf(fed.Invalid, "", "alignment step %q is not known", m.Step)
+}
+
+// table returns what a project may use of this party's dataset.
+func (a *alignments) table(ctx context.Context, p project.Project) (*dataset.Table, error) {
+	c, err := a.n.consentOf(ctx, p.ID)
+	if err != nil {
+		return nil, err
+	}
+	return a.n.data.projectTable(ctx, c.Dataset, p.Config)
+}
+
+func (a *alignments) sums(p project.Project, t *dataset.Table, body []byte) ([]byte, error) {
+	var ask statsAsk
+	if err := json.Unmarshal(body, &ask); err != nil {
+		return nil, fed.Errorf(fed.Invalid, "", "question for sums cannot be read: %w", err)
+	}
+	draft, err := dataset.ParsePreparation(ask.Draft)
+	if err != nil {
+		return nil, err
+	}
+	local := dataset.Local{Rename: ask.Rename}
+	rows, err := dataset.Split(t, draft, p.Config, a.myName(p), local)
+	if err != nil {
+		return nil, err
+	}
+	st, err := dataset.LocalStats(t, draft, rows.Train, local, p.Policy.Floor)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := st.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(statsReply{Stats: raw, Rows: int64((len(rows.Train) + 5) / 10 * 10)})
+}
+
+func (a *alignments) myName(p project.Project) string {
+	s, _ := p.Standing(a.n.me())
+	return s.Name
+}

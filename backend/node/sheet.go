@@ -1,0 +1,105 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"synergos.app/desktop/backend/fed"
+	"synergos.app/desktop/backend/node/view"
+	"synergos.app/desktop/backend/service/project"
+)
+
+// ConsentSheet says exactly what will leave this computer under a project.
+func (n *Node) ConsentSheet(_ context.Context, id, datasetID string) (view.ConsentSheet, error) {
+	p, err := n.project(id)
+	if err != nil {
+		return view.ConsentSheet{}, err
+	}
+	names := []string{}
+	for _, s := range p.Standings {
+		if s.Party != n.me() {
+			names = append(names, s.Name)
+		}
+	}
+	inputs := 20 // a guess without a dataset; a category makes more than one input
+	columns, err := n.data.projectColumns(datasetID, p.Config)
+	if err != nil {
+		columns = []string{}
+	} else {
+		inputs = 2 * len(columns)
+	}
+	params := int64(inputs+1)*4 + 300
+	v := view.ConsentSheet{
+		ProjectID: id, Asker: n.nameOf(string(p.Admin)), Purpose: p.Purpose,
+		Leaves: []view.ConsentLine{
+			{What: "Names, types, missing bands, rounded ranges and frequent values of the columns", How: "once, when the columns are aligned", Who: n.nameOf(string(p.Admin)) + "; the table of columns goes to all members", Bytes: 4096},
+			{What: fmt.Sprintf("Count, sum and sum of squares per number column and counts per category, over the training rows; nothing below %d", p.Policy.Floor), How: "once, for the shared scaling", Who: n.nameOf(string(p.Admin)) + "; the resulting means and deviations go to all members", Bytes: 2048},
+			{What: "Changes of the model's numbers after training here", How: "once per round", Who: "the coordinator of the run and, for scoring, all members", Bytes: params},
+			{What: "Sums of errors of the shared model on held-out rows (counts, loss, confusion table, score histogram)", How: "once per round and once at the end", Who: "all members", Bytes: 5000},
+			{What: "How much each combination of updates improves the model on held-out rows", How: "once per round", Who: "all members", Bytes: 40_000},
+		},
+		Stays:   []string{"Every row, label and identifier", "The file itself, its name and folder", "Predictions for single rows"},
+		Sees:    []string{"Members: " + list(names), "Mode open: the coordinator and the scorers see this party's update of each round"},
+		Privacy: "No differential privacy guarantee in this mode. Updates of a model can, in principle, tell something about the rows they were trained on, and sums of a column something about a single value that is far larger than all others together.",
+		Reward:  fmt.Sprintf("A pool of %.2f %s per finished run is divided by measured contribution. The app records who is owed what; it moves no money.", float64(p.Policy.PoolCents)/100, p.Policy.Currency),
+		Expires: "in 365 days unless you choose less; you can leave at any time", Datasets: n.fitting(p), Columns: columns,
+	}
+	raw, err := json.Marshal(struct {
+		Doc     fed.ProjectID
+		Config  fed.RunConfig
+		Policy  fed.Policy
+		Purpose string
+		Leaves  []view.ConsentLine
+	}{p.ID, p.Config, p.Policy, p.Purpose, v.Leaves})
+	if err != nil {
+		return v, fmt.Errorf("digest the sheet: %w", err)
+	}
+	v.Digest = string(fed.DigestOf(raw))
+	return v, nil
+}
+
+// fitting lists this party's datasets by how many columns they share with what is
+// known of the project.
+func (n *Node) fitting(p project.Project) []view.ConsentDataset {
+	want := n.projectColumns(p)
+	out := []view.ConsentDataset{}
+	for _, r := range n.data.byFit(want) {
+		if r.tutorial && !n.isPractice(p) {
+			continue
+		}
+		have := map[string]bool{}
+		for _, c := range r.usable {
+			have[c] = true
+		}
+		v := view.ConsentDataset{ID: string(r.id), Name: r.title(), Of: len(want)}
+		for _, c := range want {
+			v.Matched += fromBool(have[c])
+		}
+		if !have[p.Config.Target] {
+			v.Note = fmt.Sprintf("has no column %q; it may have another name", p.Config.Target)
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// projectColumns is what is known of a project's columns: target and those that
+// its configuration names, and those of the admin's card.
+func (n *Node) projectColumns(p project.Project) []string {
+	set := map[string]bool{p.Config.Target: true}
+	for _, c := range p.Config.Categorical {
+		set[c] = true
+	}
+	for _, s := range p.Standings {
+		for _, c := range n.cardColumns(s.Accept.Card) {
+			set[c] = true
+		}
+	}
+	for _, d := range p.Config.Drop {
+		delete(set, d)
+	}
+	return slices.Sorted(maps.Keys(set))
+}
