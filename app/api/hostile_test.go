@@ -85,7 +85,7 @@ func TestPathsAndQueriesAreBounded(t *testing.T) {
 	h := screensOf(f)
 	for _, target := range []string{
 		"/datasets/" + long, "/datasets/a%2Fb", "/datasets/%2e%2e", "/datasets/a%20b", "/datasets/a%00", "/datasets/%ff",
-		"/runs/%3Cscript%3E", "/catalog/-c1", "/models/a%2Fb", "/models/a%5Cb", "/models/a%0Ab", "/models/" + strings.Repeat("m", 121),
+		"/runs/%3Cscript%3E", "/catalog/-c1", "/models/a%2Fb", "/models/a%5Cb", "/models/a%0Ab", "/models/" + strings.Repeat("m", 201),
 		"/models/m/versions/-1", "/models/m/versions/x", "/models/m/versions/1e9", "/models/m/versions/99999999999999999999",
 		"/runs?limit=0", "/runs?limit=5001", "/runs?limit=x", "/runs?project=a%20b", "/activity?limit=1001", "/activity?to=" + long,
 		"/comparison", "/comparison?runs=", "/comparison?runs=a,,b", "/comparison?runs=" + strings.Repeat("a,", 16) + "a",

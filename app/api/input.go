@@ -24,19 +24,14 @@ type ByRun struct {
 	RunID string `path:"runId" minLength:"32" maxLength:"32" pattern:"^[0-9a-f]{32}$" doc:"id of the run, 32 hexadecimal characters"`
 }
 
-// ByName is an endpoint about one named model.
-type ByName struct {
-	Name string `path:"name" minLength:"1" maxLength:"120" pattern:"^[^\\x00-\\x1f\\x7f/\\\\]+$" doc:"name of the model, percent-encoded"`
-}
-
-// ByModel is an endpoint about serving one named model.
+// ByModel is an endpoint about one model.
 type ByModel struct {
-	Model string `path:"model" minLength:"1" maxLength:"120" pattern:"^[^\\x00-\\x1f\\x7f/\\\\]+$" doc:"name of the model, percent-encoded"`
+	Model string `path:"model" minLength:"1" maxLength:"200" pattern:"^[^\\x00-\\x1f\\x7f/\\\\]+$" doc:"id of the model, name~project; or its name, where only one project has it"`
 }
 
 // ByVersion is an endpoint about one version of a model.
 type ByVersion struct {
-	ByName
+	ByModel
 	Number int `path:"number" minimum:"0" maximum:"1000000" doc:"number of the version"`
 }
 

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"synergos.app/desktop/backend/node/view"
@@ -12,9 +13,9 @@ import (
 type modelsEngine interface {
 	Models(ctx context.Context) ([]view.Model, error)
 	RegisterModel(ctx context.Context, runID, name string) (view.ModelVersion, error)
-	Model(ctx context.Context, name string) (view.Model, error)
-	Version(ctx context.Context, name string, number int) (view.VersionDetail, error)
-	ExportVersion(ctx context.Context, name string, number int) ([]byte, error)
+	Model(ctx context.Context, model string) (view.Model, error)
+	Version(ctx context.Context, model string, number int) (view.VersionDetail, error)
+	ExportVersion(ctx context.Context, model string, number int) ([]byte, error)
 	StageRequests(ctx context.Context) ([]view.StageRequest, error)
 	RequestStage(ctx context.Context, model string, number int, to, reason string) (view.StageRequest, error)
 	VoteStage(ctx context.Context, id string, yes bool, reason string) (view.StageRequest, error)
@@ -30,7 +31,7 @@ type registerModel struct {
 
 type requestStage struct {
 	Body struct {
-		Model  string `json:"model" minLength:"1" maxLength:"120" pattern:"^[^\\x00-\\x1f\\x7f/\\\\]+$"`
+		Model  string `json:"model" minLength:"1" maxLength:"200" pattern:"^[^\\x00-\\x1f\\x7f/\\\\]+$"`
 		Number int    `json:"number" minimum:"0" maximum:"1000000" doc:"of the version"`
 		To     string `json:"to" enum:"none,staging,production,archived"`
 		Reason string `json:"reason,omitempty" maxLength:"1000"`
@@ -52,6 +53,12 @@ func modelsScreen(n modelsEngine) Screen {
 	}
 }
 
+// plainName is the part of a model's id that people gave it.
+func plainName(model string) string {
+	name, _, _ := strings.Cut(model, "~")
+	return name
+}
+
 func modelRoutes(api huma.API, n modelsEngine) {
 	serve(api, at(get, "/models", "models", "Named models with their versions", "models"),
 		func(ctx context.Context, _ *none) (List[view.Model], error) { return items(n.Models(ctx)) })
@@ -59,16 +66,16 @@ func modelRoutes(api huma.API, n modelsEngine) {
 		func(ctx context.Context, in *registerModel) (view.ModelVersion, error) {
 			return n.RegisterModel(ctx, in.Body.RunID, in.Body.Name)
 		})
-	serve(api, at(get, "/models/{name}", "model", "One named model", "models"),
-		func(ctx context.Context, in *ByName) (view.Model, error) { return n.Model(ctx, in.Name) })
-	serve(api, at(get, "/models/{name}/versions/{number}", "version", "One version with its lineage", "models"),
+	serve(api, at(get, "/models/{model}", "model", "One named model", "models"),
+		func(ctx context.Context, in *ByModel) (view.Model, error) { return n.Model(ctx, in.Model) })
+	serve(api, at(get, "/models/{model}/versions/{number}", "version", "One version with its lineage", "models"),
 		func(ctx context.Context, in *ByVersion) (view.VersionDetail, error) {
-			return n.Version(ctx, in.Name, in.Number)
+			return n.Version(ctx, in.Model, in.Number)
 		})
-	download(api, at(get, "/models/{name}/versions/{number}/export", "exportVersion", "All files of a version", "models"),
-		"application/zip", func(in *ByVersion) string { return fmt.Sprintf("%s-%d.zip", in.Name, in.Number) },
+	download(api, at(get, "/models/{model}/versions/{number}/export", "exportVersion", "All files of a version", "models"),
+		"application/zip", func(in *ByVersion) string { return fmt.Sprintf("%s-%d.zip", plainName(in.Model), in.Number) },
 		func(ctx context.Context, in *ByVersion) ([]byte, error) {
-			return n.ExportVersion(ctx, in.Name, in.Number)
+			return n.ExportVersion(ctx, in.Model, in.Number)
 		})
 }
 

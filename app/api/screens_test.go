@@ -154,9 +154,9 @@ var experimentEndpoints = []endpoint{
 var modelEndpoints = []endpoint{
 	{get, "/models", "/models", "", 200, "Models", nil},
 	{post, "/models", "/models", `{"runId":"r1","name":"` + oddModel + `"}`, 201, "RegisterModel", with("r1", oddModel)},
-	{get, "/models/{name}", "/models/" + oddPath, "", 200, "Model", with(oddModel)},
-	{get, "/models/{name}/versions/{number}", "/models/" + oddPath + "/versions/3", "", 200, "Version", with(oddModel, 3)},
-	{get, "/models/{name}/versions/{number}/export", "/models/" + oddPath + "/versions/3/export", "", 200, "ExportVersion", with(oddModel, 3)},
+	{get, "/models/{model}", "/models/" + oddPath, "", 200, "Model", with(oddModel)},
+	{get, "/models/{model}/versions/{number}", "/models/" + oddPath + "/versions/3", "", 200, "Version", with(oddModel, 3)},
+	{get, "/models/{model}/versions/{number}/export", "/models/" + oddPath + "/versions/3/export", "", 200, "ExportVersion", with(oddModel, 3)},
 	{get, "/stage-requests", "/stage-requests", "", 200, "StageRequests", nil},
 	{post, "/stage-requests", "/stage-requests", `{"model":"m","number":2,"to":"production","reason":"better"}`, 201, "RequestStage", with("m", 2, "production", "better")},
 	{post, "/stage-requests/{id}/vote", "/stage-requests/s1/vote", `{"yes":true}`, 200, "VoteStage", with("s1", true, "")},

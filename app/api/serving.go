@@ -41,7 +41,7 @@ type tryPrediction struct {
 
 type startBatch struct {
 	Body struct {
-		Model  string `json:"model" minLength:"1" maxLength:"120" pattern:"^[^\\x00-\\x1f\\x7f/\\\\]+$"`
+		Model  string `json:"model" minLength:"1" maxLength:"200" pattern:"^[^\\x00-\\x1f\\x7f/\\\\]+$"`
 		Path   string `json:"path" minLength:"1" maxLength:"4096" doc:"file to score, on this computer"`
 		Output string `json:"output,omitempty" maxLength:"4096" doc:"empty: beside the file"`
 	}

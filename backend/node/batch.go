@@ -15,7 +15,11 @@ import (
 
 // StartBatch scores a CSV file into another one.
 func (n *Node) StartBatch(ctx context.Context, model, path, output string) (view.Operation, error) {
-	p, number, err := n.predictor(ctx, model)
+	m, err := n.model(model)
+	if err != nil {
+		return view.Operation{}, err
+	}
+	p, number, err := n.predictor(ctx, m)
 	if err != nil {
 		return view.Operation{}, err
 	}
@@ -25,9 +29,9 @@ func (n *Node) StartBatch(ctx context.Context, model, path, output string) (view
 	}
 	if output == "" {
 		base := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
-		output = filepath.Join(n.opts.Home, "exports", fmt.Sprintf("%s-%s-%s.csv", base, model, n.opts.Now().Format("20060102-150405")))
+		output = filepath.Join(n.opts.Home, "exports", fmt.Sprintf("%s-%s-%s.csv", base, m.Name, n.opts.Now().Format("20060102-150405")))
 	}
-	return n.ops.start("batch", "Scoring "+filepath.Base(path), model, func(ctx context.Context, pr progress) (string, error) {
+	return n.ops.start("batch", "Scoring "+filepath.Base(path), m.ID(), func(ctx context.Context, pr progress) (string, error) {
 		return output, scoreFile(ctx, path, output, p, number, func(rows int64) { pr("scoring", rows, 0, "rows") })
 	}), errIf(info.IsDir(), "Choose a CSV file.", "%s is a folder", filepath.Base(path))
 }

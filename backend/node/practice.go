@@ -95,25 +95,9 @@ func (n *Node) unmixed(doc fed.ProjectDoc, p fed.PartyID) error {
 		"real and virtual parties are in no project together: %s is a %s party", n.nameOf(string(p)), kind)
 }
 
-// unmixedName refuses a model of the tutorial under the name of a real one, and the
-// other way round: models are served by name.
-func (n *Node) unmixedName(name string, id fed.ProjectID) error {
-	for _, m := range n.shown(n.registry.Named(name)) {
-		if n.practice(m.Project) != n.practice(id) {
-			p, _ := n.projects.Get(m.Project)
-			return fed.Errorf(fed.Exists, "Choose another name.", "project “%s” has a model of this name already", p.Name)
-		}
-	}
-	return nil
-}
-
-// shown leaves out models of tutorials that have ended; real ones come last.
+// shown leaves out models of tutorials that have ended.
 func (n *Node) shown(ms []registry.Model) []registry.Model {
-	out := slices.DeleteFunc(slices.Clone(ms), func(m registry.Model) bool { return n.past(m.Project) })
-	slices.SortStableFunc(out, func(a, b registry.Model) int {
-		return fromBool(n.practice(b.Project)) - fromBool(n.practice(a.Project))
-	})
-	return out
+	return slices.DeleteFunc(slices.Clone(ms), func(m registry.Model) bool { return n.past(m.Project) })
 }
 
 func (n *Node) shownModels() []registry.Model { return n.shown(n.registry.Models()) }

@@ -4,7 +4,9 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -134,5 +136,61 @@ func (l *Lab) production(number int) {
 	l.T.Helper()
 	for _, h := range l.Hospital {
 		Eventually(l.T, "the new production version at "+h.Name, func() bool { return must(h.Model(l.T.Context(), "heart"))(l.T).Production == number })
+	}
+}
+
+// Two projects give their models the same name: both are listed, voted on and served
+// at once, each under its own address, and a bare name that could mean either is
+// refused.
+func TestOneNameInTwoProjects(t *testing.T) {
+	t.Parallel()
+	l := NewLab(t, trio[:2]...)
+	ctx := t.Context()
+	a := l.Hospital[0]
+	cfg := CohortConfig(1)
+	ids := map[string]string{} // model by project
+	for range 2 {
+		project := l.Project(cfg, nil)
+		run := a.Queue(project, cfg)
+		l.OneTruth(project, run)
+		v := must(a.RegisterModel(ctx, run, "heart"))(t)
+		same(t, "id", v.ModelID, "heart~"+project)
+		ids[project] = v.ModelID
+		l.promote(v.ModelID, 1, "production")
+		same(t, "link of the run", must(a.Run(ctx, run))(t).Run.VersionHref, "/models/heart~"+project+"/1")
+	}
+	same(t, "models", len(must(a.Models(ctx))(t)), 2)
+	_, err := a.Model(ctx, "heart")
+	refused(t, "a name of two models", err, fed.Invalid)
+	for _, id := range ids {
+		if hint := fed.HintOf(err); !strings.Contains(hint, id) {
+			t.Errorf("the hint %q does not name %s", hint, id)
+		}
+	}
+	_, err = a.Model(ctx, "heart~"+strings.Repeat("0", 32))
+	refused(t, "a model of another project", err, fed.NotFound)
+
+	content, tokens, ports := map[string]bool{}, map[string]string{}, map[int]bool{}
+	for _, id := range ids {
+		on := must(a.SwitchServing(ctx, id, view.ServingSwitch{On: true}))(t)
+		content[on.ContentID], tokens[id], ports[on.Port] = true, on.Token, true
+	}
+	same(t, "served versions and ports", line(len(content), len(ports)), "2 2")
+	for project, id := range ids {
+		s := must(a.Serving(ctx, id))(t)
+		same(t, "serves", line(s.State, s.Model, s.ID, s.ProjectID), line("on", "heart", id, project))
+		same(t, "by its name", get(t, s.Address+"/v2/models/heart", tokens[id]), 200)
+		same(t, "by its id", get(t, s.Address+"/v2/models/"+id, tokens[id]), 200)
+		for other := range ids {
+			if other != project {
+				same(t, "by the other's id", get(t, s.Address+"/v2/models/"+ids[other], tokens[id]), 404)
+				same(t, "with the other's token", get(t, s.Address+"/v2/models/heart", tokens[ids[other]]), 401)
+			}
+		}
+	}
+	first := slices.Sorted(maps.Values(ids))[0]
+	must(a.SwitchServing(ctx, first, view.ServingSwitch{}))(t)
+	for _, s := range must(a.ServingList(ctx))(t) {
+		same(t, "still on", s.State, map[bool]string{true: "off", false: "on"}[s.ID == first])
 	}
 }

@@ -32,7 +32,7 @@ func (n *Node) runView(r experiment.Run) view.Run {
 		v.StartedAt = &t
 	}
 	n.runState(&v, r, p)
-	v.Version = n.versionOf(r.ID)
+	v.Version, v.VersionHref = n.registered(r)
 	return v
 }
 

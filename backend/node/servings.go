@@ -18,7 +18,7 @@ import (
 	"synergos.app/desktop/backend/storage/sqlite/query"
 )
 
-// servings are the switches of this computer, one per model.
+// servings are the switches of this computer, by the id of the model.
 type servings struct {
 	n   *Node
 	mu  sync.Mutex
@@ -114,15 +114,15 @@ func (s *servings) pick(m registry.Model, number int) (registry.Version, error) 
 		}
 		return registry.Version{}, fed.Errorf(fed.Invalid, "Move a version to production first, or choose one to serve.", "model %q has no production version", m.Name)
 	}
-	_, v, err := s.n.version(m.Name, number)
+	_, v, err := s.n.version(m.ID(), number)
 	if err == nil && v.Stage == "archived" {
 		err = fed.Errorf(fed.Invalid, "Choose another version.", "version %d is archived", number)
 	}
 	return v, err
 }
 
-func (s *servings) load(ctx context.Context, name string, number int) (serving.Version, registry.Version, error) {
-	m, err := s.n.model(name)
+func (s *servings) load(ctx context.Context, model string, number int) (serving.Version, registry.Version, error) {
+	m, err := s.n.model(model)
 	if err != nil {
 		return serving.Version{}, registry.Version{}, err
 	}
@@ -135,13 +135,13 @@ func (s *servings) load(ctx context.Context, name string, number int) (serving.V
 }
 
 // start opens the listener of a switch; the caller holds the lock.
-func (s *servings) start(ctx context.Context, name string, d *deployment) error {
-	v, reg, err := s.load(ctx, name, d.saved.Number)
+func (s *servings) start(ctx context.Context, model string, d *deployment) error {
+	v, reg, err := s.load(ctx, model, d.saved.Number)
 	if err != nil {
 		return err
 	}
 	cfg := serving.Config{
-		Model: name, Port: d.saved.Port, TokenHash: d.hash, Product: s.n.opts.Version, Decode: s.n.decodePipeline(s.n.ownScaler(reg.Project)), Now: s.n.opts.Now,
+		Model: reg.Model, Project: reg.Project, Port: d.saved.Port, TokenHash: d.hash, Product: s.n.opts.Version, Decode: s.n.decodePipeline(s.n.ownScaler(reg.Project)), Now: s.n.opts.Now,
 	}
 	if d.saved.Exposed {
 		if err := s.expose(&cfg, d.saved); err != nil {
@@ -160,8 +160,8 @@ func (s *servings) start(ctx context.Context, name string, d *deployment) error 
 	return nil
 }
 
-func (s *servings) save(ctx context.Context, name string, d *deployment) error {
-	err := s.n.db.PutServing(ctx, query.PutServingParams{Model: name, Body: toJSON(d.saved), TokenHash: d.hash})
+func (s *servings) save(ctx context.Context, model string, d *deployment) error {
+	err := s.n.db.PutServing(ctx, query.PutServingParams{Model: model, Body: toJSON(d.saved), TokenHash: d.hash})
 	if err != nil {
 		return fmt.Errorf("save serving: %w", err)
 	}
@@ -189,9 +189,11 @@ func (s *servings) follow(ctx context.Context) {
 
 // SwitchServing turns serving of a model on or off.
 func (n *Node) SwitchServing(ctx context.Context, model string, sw view.ServingSwitch) (view.Serving, error) {
-	if _, err := n.model(model); err != nil {
+	m, err := n.model(model)
+	if err != nil {
 		return view.Serving{}, err
 	}
+	model = m.ID()
 	if _, err := parseAllow(sw.Allow); err != nil {
 		return view.Serving{}, err
 	}
@@ -212,7 +214,7 @@ func (n *Node) SwitchServing(ctx context.Context, model string, sw view.ServingS
 		d.last = err
 		return view.Serving{}, err
 	}
-	v := n.servingView(ctx, model, d)
+	v := n.servingView(ctx, m, d)
 	v.Token = token
 	return v, nil
 }
@@ -255,12 +257,17 @@ func (s *servings) flip(ctx context.Context, model string, d *deployment, sw vie
 
 // NewServingToken replaces the token; the old one is refused at once.
 func (n *Node) NewServingToken(ctx context.Context, model string) (view.Serving, error) {
+	m, err := n.model(model)
+	if err != nil {
+		return view.Serving{}, err
+	}
+	model = m.ID()
 	s := n.servings
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d := s.all[model]
 	if d == nil {
-		return view.Serving{}, fed.Errorf(fed.NotFound, "Switch serving on first.", "model %q is not served here", model)
+		return view.Serving{}, fed.Errorf(fed.NotFound, "Switch serving on first.", "model %q is not served here", m.Name)
 	}
 	token, hash, hint, err := serving.NewToken(nil)
 	if err != nil {
@@ -275,7 +282,7 @@ func (n *Node) NewServingToken(ctx context.Context, model string) (view.Serving,
 	if err := s.save(ctx, model, d); err != nil {
 		return view.Serving{}, err
 	}
-	v := n.servingView(ctx, model, d)
+	v := n.servingView(ctx, m, d)
 	v.Token = token
 	return v, nil
 }
@@ -286,42 +293,40 @@ func (n *Node) ServingList(ctx context.Context) ([]view.Serving, error) {
 	defer n.servings.mu.Unlock()
 	out := []view.Serving{}
 	for _, m := range n.shownModels() {
-		d := n.servings.all[m.Name]
+		d := n.servings.all[m.ID()]
 		if d == nil {
 			d = &deployment{}
 		}
-		out = append(out, n.servingView(ctx, m.Name, d))
+		out = append(out, n.servingView(ctx, m, d))
 	}
-	slices.SortFunc(out, func(a, b view.Serving) int { return cmp.Compare(a.Model, b.Model) })
+	slices.SortFunc(out, func(a, b view.Serving) int { return cmp.Or(cmp.Compare(a.Model, b.Model), cmp.Compare(a.ID, b.ID)) })
 	return out, nil
 }
 
 // Serving returns one switch.
 func (n *Node) Serving(ctx context.Context, model string) (view.Serving, error) {
-	if _, err := n.model(model); err != nil {
+	m, err := n.model(model)
+	if err != nil {
 		return view.Serving{}, err
 	}
 	n.servings.mu.Lock()
 	defer n.servings.mu.Unlock()
-	d := n.servings.all[model]
+	d := n.servings.all[m.ID()]
 	if d == nil {
 		d = &deployment{}
 	}
-	return n.servingView(ctx, model, d), nil
+	return n.servingView(ctx, m, d), nil
 }
 
-func (n *Node) servingView(ctx context.Context, model string, d *deployment) view.Serving {
+func (n *Node) servingView(ctx context.Context, m registry.Model, d *deployment) view.Serving {
+	p, _ := n.projects.Get(m.Project)
 	v := view.Serving{
-		Model: model, State: "off", Follow: d.saved.Number == 0, Number: d.saved.Number, Port: d.saved.Port, TokenHint: d.saved.Hint,
+		ID: m.ID(), Model: m.Name, ProjectID: string(m.Project), Project: p.Name, State: "off", Follow: d.saved.Number == 0, Number: d.saved.Number, Port: d.saved.Port, TokenHint: d.saved.Hint,
 		Exposed: d.saved.Exposed, Allow: append([]string{}, d.saved.Allow...), Addresses: []string{},
 		Problem: problem(d.last), Inputs: []view.InputField{}, Classes: []string{}, P50Ms: nan, P95Ms: nan, Recent: []view.RequestLog{}, Available: []view.ModelVersion{},
 	}
 	if d.last != nil {
 		v.State = "error"
-	}
-	m, err := n.model(model)
-	if err != nil {
-		return v
 	}
 	for _, x := range m.Versions {
 		if x.State == "ready" && x.Stage != "archived" && x.Number > 0 {
@@ -376,10 +381,10 @@ func (n *Node) fieldsFor(ctx context.Context, v *view.Serving, m registry.Model,
 }
 
 // predictor returns the served version, or loads the one that would be served.
-func (n *Node) predictor(ctx context.Context, model string) (*serving.Predictor, int, error) {
+func (n *Node) predictor(ctx context.Context, m registry.Model) (*serving.Predictor, int, error) {
 	s := n.servings
 	s.mu.Lock()
-	d := s.all[model]
+	d := s.all[m.ID()]
 	s.mu.Unlock()
 	number := 0
 	if d != nil {
@@ -390,7 +395,7 @@ func (n *Node) predictor(ctx context.Context, model string) (*serving.Predictor,
 		}
 		number = d.saved.Number
 	}
-	v, reg, err := s.load(ctx, model, number)
+	v, reg, err := s.load(ctx, m.ID(), number)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -400,7 +405,11 @@ func (n *Node) predictor(ctx context.Context, model string) (*serving.Predictor,
 
 // TryPrediction answers the form on the Serving page, served or not.
 func (n *Node) TryPrediction(ctx context.Context, model string, rows []map[string]any) (view.Prediction, error) {
-	p, number, err := n.predictor(ctx, model)
+	m, err := n.model(model)
+	if err != nil {
+		return view.Prediction{}, err
+	}
+	p, number, err := n.predictor(ctx, m)
 	if err != nil {
 		return view.Prediction{}, err
 	}
@@ -409,7 +418,7 @@ func (n *Node) TryPrediction(ctx context.Context, model string, rows []map[strin
 		return view.Prediction{}, err
 	}
 	info := p.Info()
-	out := view.Prediction{Model: model, Version: number, Rows: []view.PredictedRow{}}
+	out := view.Prediction{Model: m.Name, Version: number, Rows: []view.PredictedRow{}}
 	for _, r := range res {
 		v := view.PredictedRow{Label: r.Label, Value: fed.Number(r.Value), Probability: map[string]fed.Number{}, Threshold: fed.Number(info.Threshold), Warnings: r.Warnings}
 		for i, c := range info.Classes {
@@ -419,8 +428,8 @@ func (n *Node) TryPrediction(ctx context.Context, model string, rows []map[strin
 		}
 		out.Rows = append(out.Rows, v)
 	}
-	if m, err := n.model(model); err == nil && n.practice(m.Project) && n.servings.on(model) {
-		n.tick(ctx, tickServed, string(m.Project), "serving", model)
+	if n.practice(m.Project) && n.servings.on(m.ID()) {
+		n.tick(ctx, tickServed, string(m.Project), "serving", m.ID())
 	}
 	return out, nil
 }

@@ -168,9 +168,7 @@ func (n *Node) closePractice(ctx context.Context, p project.Project) error {
 		for _, q := range n.registry.Requests(p.ID, m.Name) {
 			n.inbox.answered(ctx, "stage", q.ID)
 		}
-		if _, err := n.model(m.Name); err != nil { // no other model is served under the name
-			errs = append(errs, n.servings.forget(ctx, m.Name))
-		}
+		errs = append(errs, n.servings.forget(ctx, m.ID()))
 	}
 	return errors.Join(errs...)
 }

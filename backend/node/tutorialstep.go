@@ -3,7 +3,6 @@ package node
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -133,7 +132,7 @@ func (f tutorialFacts) steps() []view.TutorialStep {
 		for _, v := range m.Versions {
 			number = max(number, v.Number)
 		}
-		promote, serve = fmt.Sprintf("/models/%s/%d", url.PathEscape(m.Name), number), "/serving/"+url.PathEscape(m.Name)
+		promote, serve = versionHref(m.ID(), number), "/serving/"+m.ID()
 	}
 	return []view.TutorialStep{
 		{ID: "data", Title: "Look at the data", Text: "Your party holds the synthetic records of Riverside Hospital: see the columns, what is missing, and what others would see.", Done: f.looked, Href: data},

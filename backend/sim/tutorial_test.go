@@ -261,7 +261,8 @@ func TestTutorial(t *testing.T) {
 	}
 	l.promote(run)
 	l.restart()
-	if v := l.ticks("data project align train promote"); v.Steps[4].Href != "/models/heart-risk/1" || v.Steps[5].Href != "/serving/heart-risk" {
+	model := get(l.Model(ctx, "heart-risk"))(t).ID
+	if v := l.ticks("data project align train promote"); v.Steps[4].Href != "/models/"+model+"/1" || v.Steps[5].Href != "/serving/"+model {
 		t.Errorf("after production: %+v", v)
 	}
 	l.serve()

@@ -124,9 +124,10 @@ async function recordFull(a) {
   for (const more of ['', '/config']) await keep('full', a, `/experiments/${experiment.id}${more}`)
   for (const more of ['', '/contribution']) await keep('full', a, `/runs/${run.id}${more}`)
   await keep('full', a, `/comparison?runs=${(await read(a, '/runs')).items.map((r) => r.id).join(',')}`)
-  await keep('full', a, '/models/heart')
-  await keep('full', a, '/models/heart/versions/1')
-  await keep('full', a, '/serving/heart')
+  const model = await first('/models')
+  await keep('full', a, `/models/${model.id}`)
+  await keep('full', a, `/models/${model.id}/versions/1`)
+  await keep('full', a, `/serving/${model.id}`)
   await keep('full', a, `/operations/${(await first('/operations')).id}`)
 }
 

@@ -222,6 +222,7 @@ type Run struct {
 	EtaMs         int64             `json:"etaMs"`
 	Mine          bool              `json:"mine"`
 	Version       string            `json:"version,omitempty" doc:"model@number when registered"`
+	VersionHref   string            `json:"versionHref,omitempty" doc:"its page, a hash route"`
 	ParamsHash    string            `json:"paramsHash"`
 	Tutorial      bool              `json:"tutorial"`
 }

@@ -8,6 +8,7 @@ import (
 
 // Model is a named model with its versions.
 type Model struct {
+	ID         string         `json:"id" doc:"name~project: names are unique within a project only"`
 	Name       string         `json:"name"`
 	ProjectID  string         `json:"projectId"`
 	Project    string         `json:"project"`
@@ -19,7 +20,8 @@ type Model struct {
 
 // ModelVersion is an immutable registry entry.
 type ModelVersion struct {
-	Model     string    `json:"model"`
+	Model     string    `json:"model" doc:"its name"`
+	ModelID   string    `json:"modelId" doc:"name~project"`
 	Number    int       `json:"number" doc:"0: a draft without a number yet"`
 	ContentID string    `json:"contentId"`
 	Stage     string    `json:"stage" enum:"none,staging,production,archived"`
@@ -87,7 +89,8 @@ type Vote struct {
 // StageRequest proposes a stage.
 type StageRequest struct {
 	ID        string    `json:"id"`
-	Model     string    `json:"model"`
+	Model     string    `json:"model" doc:"its name"`
+	ModelID   string    `json:"modelId" doc:"name~project"`
 	Number    int       `json:"number"`
 	ContentID string    `json:"contentId"`
 	From      string    `json:"from"`
@@ -125,7 +128,10 @@ type Check struct {
 
 // Serving is the switch of one model.
 type Serving struct {
-	Model       string         `json:"model"`
+	ID          string         `json:"id" doc:"of the model: name~project"`
+	Model       string         `json:"model" doc:"its name"`
+	ProjectID   string         `json:"projectId"`
+	Project     string         `json:"project"`
 	State       string         `json:"state" enum:"off,loading,warming,on,error"`
 	Number      int            `json:"number"`
 	Stage       string         `json:"stage"`

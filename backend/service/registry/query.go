@@ -35,6 +35,19 @@ type Model struct {
 	Production int       // number of the production version, 0: none
 }
 
+// ID names the model among those of all projects.
+func (m Model) ID() string { return ModelID(m.Project, m.Name) }
+
+// ModelID names a model among those of all projects: "name~project". Both parts
+// stand in a URL as they are, and "~" is in neither.
+func ModelID(p fed.ProjectID, name string) string { return name + "~" + string(p) }
+
+// SplitModelID takes an id apart; of a bare name the project is "".
+func SplitModelID(id string) (p fed.ProjectID, name string) {
+	name, project, _ := strings.Cut(id, "~")
+	return fed.ProjectID(project), name
+}
+
 // Version is an immutable entry with its stage.
 type Version struct {
 	Project   fed.ProjectID

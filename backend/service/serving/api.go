@@ -42,6 +42,7 @@ type Files map[string][]byte
 // Info is what a loaded version says of itself.
 type Info struct {
 	Model     string
+	Project   fed.ProjectID // its name is unique there
 	ContentID string
 	Task      string
 	Family    string

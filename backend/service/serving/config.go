@@ -21,8 +21,12 @@ type Limits struct {
 
 // Config is the switch of one model.
 type Config struct {
-	Model string
-	Port  int // 0: any free one
+	// Model is its name, which paths of the listener use. Project tells models of one
+	// name apart: a version of another project is refused, and paths may also say
+	// "model~project".
+	Model   string
+	Project fed.ProjectID
+	Port    int // 0: any free one
 	// TokenHash is the hash that NewToken returned. "" asks for no token, which is
 	// allowed only when Exposed is off.
 	TokenHash string

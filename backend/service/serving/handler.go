@@ -94,7 +94,7 @@ func (s *Server) run(c *call) error {
 // names reports whether the path's model, name or name@alias, is the served one.
 func (s *Server) names(c *call) bool {
 	name, alias, has := strings.Cut(c.route.model, "@")
-	if name != s.cfg.Model {
+	if name != s.cfg.Model && name != s.cfg.Model+"~"+string(s.cfg.Project) {
 		return false
 	}
 	if !has {

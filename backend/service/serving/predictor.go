@@ -47,10 +47,11 @@ type Predictor struct {
 }
 
 type manifest struct {
-	Format int    `json:"format"`
-	Model  string `json:"model"`
-	Family string `json:"family"`
-	Files  []struct {
+	Format  int           `json:"format"`
+	Model   string        `json:"model"`
+	Project fed.ProjectID `json:"project"`
+	Family  string        `json:"family"`
+	Files   []struct {
 		Path   string     `json:"path"`
 		SHA256 fed.Digest `json:"sha256"`
 		Bytes  int64      `json:"bytes"`
@@ -90,7 +91,7 @@ func Load(files Files, decode Decode) (*Predictor, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.info.Model, p.info.Family = m.Model, m.Family
+	p.info.Model, p.info.Project, p.info.Family = m.Model, m.Project, m.Family
 	p.info.ContentID = "sha256:" + string(fed.DigestOf(files[fileManifest]))
 	if err := p.selfTest(files[fileExamples]); err != nil {
 		return nil, err

@@ -212,7 +212,7 @@ func (s *Server) swap(ctx context.Context, v Version) error {
 	if err != nil {
 		return fmt.Errorf("load version %d: %w", v.Number, err)
 	}
-	if p.info.Model != s.cfg.Model {
+	if p.info.Model != s.cfg.Model || p.info.Project != s.cfg.Project {
 		return fed.Errorf(fed.Invalid, "", "the version is one of another model")
 	}
 	if err := ctx.Err(); err != nil {

@@ -146,8 +146,8 @@ export const api = {
 
   models: () => get<List<Model>>('/models').then(items),
   register: (runId: string, name: string) => post<ModelVersion>('/models', { runId, name }),
-  model: (name: string) => get<Model>(`/models/${e(name)}`),
-  version: (name: string, n: number) => get<VersionDetail>(`/models/${e(name)}/versions/${n}`),
+  model: (id: string) => get<Model>(`/models/${e(id)}`),
+  version: (model: string, n: number) => get<VersionDetail>(`/models/${e(model)}/versions/${n}`),
   stageRequests: () => get<List<StageRequest>>('/stage-requests').then(items),
   requestStage: (model: string, number: number, to: string, reason: string) =>
     post<StageRequest>('/stage-requests', { model, number, to, reason }),
@@ -176,5 +176,5 @@ function items<T>(l: List<T>): T[] {
 export const exportPath = {
   activity: '/activity/export',
   ledger: (project?: string) => `/ledger/export${project ? `?project=${e(project)}` : ''}`,
-  version: (name: string, n: number) => `/models/${e(name)}/versions/${n}/export`,
+  version: (model: string, n: number) => `/models/${e(model)}/versions/${n}/export`,
 }

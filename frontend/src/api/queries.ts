@@ -33,7 +33,7 @@ export const k = {
   contribution: (id: string) => ['contribution', id] as const,
   comparison: (ids: string[]) => ['comparison', ...ids] as const,
   models: ['models'] as const,
-  version: (name: string, n: number) => ['models', name, n] as const,
+  version: (model: string, n: number) => ['models', model, n] as const,
   stages: ['stages'] as const,
   servings: ['serving'] as const,
   serving: (model: string) => ['serving', model] as const,

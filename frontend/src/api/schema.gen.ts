@@ -660,7 +660,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/models/{name}": {
+    "/models/{model}": {
         parameters: {
             query?: never;
             header?: never;
@@ -677,7 +677,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/models/{name}/versions/{number}": {
+    "/models/{model}/versions/{number}": {
         parameters: {
             query?: never;
             header?: never;
@@ -694,7 +694,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/models/{name}/versions/{number}/export": {
+    "/models/{model}/versions/{number}/export": {
         parameters: {
             query?: never;
             header?: never;
@@ -2222,6 +2222,8 @@ export interface components {
             why?: string;
         };
         Model: {
+            /** @description name~project: names are unique within a project only */
+            id: string;
             name: string;
             /**
              * Format: int64
@@ -2255,7 +2257,10 @@ export interface components {
             metrics: {
                 [key: string]: number | null;
             };
+            /** @description its name */
             model: string;
+            /** @description name~project */
+            modelId: string;
             /**
              * Format: int64
              * @description 0: a draft without a number yet
@@ -2733,6 +2738,8 @@ export interface components {
             tutorial: boolean;
             /** @description model@number when registered */
             version?: string;
+            /** @description its page, a hash route */
+            versionHref?: string;
             /** @description why this party leads, in words */
             why: string;
         };
@@ -2909,7 +2916,10 @@ export interface components {
             fingerprint: string;
             /** @description follows production */
             follow: boolean;
+            /** @description of the model: name~project */
+            id: string;
             inputs: components["schemas"]["InputField"][];
+            /** @description its name */
             model: string;
             /** Format: int64 */
             number: number;
@@ -2918,6 +2928,8 @@ export interface components {
             /** Format: int64 */
             port: number;
             problem?: components["schemas"]["RecordProblem"];
+            project: string;
+            projectId: string;
             python: string;
             /** @description never values, predictions or callers */
             recent: components["schemas"]["RequestLog"][];
@@ -2991,7 +3003,10 @@ export interface components {
             expires: string;
             from: string;
             id: string;
+            /** @description its name */
             model: string;
+            /** @description name~project */
+            modelId: string;
             /** @enum {string} */
             myVote: "yes" | "no" | "none" | "notAsked";
             /** Format: int64 */
@@ -4675,8 +4690,8 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description name of the model, percent-encoded */
-                name: string;
+                /** @description id of the model, name~project; or its name, where only one project has it */
+                model: string;
             };
             cookie?: never;
         };
@@ -4707,8 +4722,8 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description name of the model, percent-encoded */
-                name: string;
+                /** @description id of the model, name~project; or its name, where only one project has it */
+                model: string;
                 /** @description number of the version */
                 number: number;
             };
@@ -4741,8 +4756,8 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description name of the model, percent-encoded */
-                name: string;
+                /** @description id of the model, name~project; or its name, where only one project has it */
+                model: string;
                 /** @description number of the version */
                 number: number;
             };
@@ -5868,7 +5883,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description name of the model, percent-encoded */
+                /** @description id of the model, name~project; or its name, where only one project has it */
                 model: string;
             };
             cookie?: never;
@@ -5900,7 +5915,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description name of the model, percent-encoded */
+                /** @description id of the model, name~project; or its name, where only one project has it */
                 model: string;
             };
             cookie?: never;
@@ -5936,7 +5951,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description name of the model, percent-encoded */
+                /** @description id of the model, name~project; or its name, where only one project has it */
                 model: string;
             };
             cookie?: never;
@@ -5972,7 +5987,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description name of the model, percent-encoded */
+                /** @description id of the model, name~project; or its name, where only one project has it */
                 model: string;
             };
             cookie?: never;

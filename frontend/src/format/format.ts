@@ -194,3 +194,13 @@ export function num(s: string): number | null {
   const v = Number(t)
   return Number.isFinite(v) ? v : null
 }
+
+// modelName is the part of a model's id ("name~project") that people gave it.
+export const modelName = (id: string) => plain(id.split('~')[0])
+
+// modelPath is the address of a version, or of the model.
+export const modelPath = (id: string, number?: number) =>
+  `/models/${encodeURIComponent(id)}${number === undefined ? '' : `/${number}`}`
+
+// servingPath is the address of a model's switch.
+export const servingPath = (id: string) => `/serving/${encodeURIComponent(id)}`

@@ -120,7 +120,7 @@ describe('what a person does', () => {
 
   it('gets a prediction with the words for it', async () => {
     const calls = fakeApi(full)
-    open('/serving/heart-risk')
+    open(`/serving/${serving.id}`)
     await userEvent.click(await screen.findByRole('button', { name: 'Predict' }))
     expect((await screen.findByTestId('prediction')).textContent).toContain('ill')
     expect(calls.find((c) => c.path.endsWith('/predict'))?.body).toEqual({
@@ -130,7 +130,7 @@ describe('what a person does', () => {
 
   it('sees a new token once, and only here', async () => {
     fakeApi(full, (c) => (c.path.endsWith('/token') ? { body: { ...serving, token: 'secret-token' } } : undefined))
-    const { qc } = open('/serving/heart-risk')
+    const { qc } = open(`/serving/${serving.id}`)
     await userEvent.click(await screen.findByRole('button', { name: 'New token' }))
     expect(await screen.findByText('secret-token')).toBeTruthy()
     expect(

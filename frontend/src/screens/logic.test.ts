@@ -8,7 +8,7 @@ import { modelOf, shapes, templateOf } from './projects/builder'
 import { countOf, spaceOf } from './projects/new-experiment'
 import { bestOf } from './runs/compare'
 import { gain } from './runs/results'
-import { modelName } from './runs/run'
+import { proposedName } from './runs/run'
 import { paramOf, settingWord } from './runs/run-table'
 import { rowOf } from './serving/try-it'
 import '../i18n'
@@ -79,8 +79,8 @@ describe('rows, names, pictures', () => {
     ).toEqual({ age: 54.5, sex: '1' })
   })
   it('makes a model name', () => {
-    expect(modelName('Heart disease: Zürich & co')).toBe('heart-disease-zürich-co')
-    expect(modelName('!!!')).toBe('model')
+    expect(proposedName('Heart disease: Zürich & co')).toBe('heart-disease-zurich-co')
+    expect(proposedName('!!!')).toBe('model')
   })
   it('sorts what has no figure last, both ways', () => {
     const cols = [{ key: 'v', head: '', cell: () => null, sort: (r: { v: number | null }) => r.v }]

@@ -16,6 +16,7 @@ import { useTranslation } from 'react-i18next'
 import { useNavigate } from 'react-router'
 import { api } from '../api/endpoints'
 import { k } from '../api/queries'
+import { modelPath } from '../format/format'
 import { screens } from './nav'
 import { useTheme } from './theme-choice'
 
@@ -94,11 +95,11 @@ export function Palette() {
           onClick: to(`/data/${d.id}`),
         })),
         ...(models.data ?? []).map((m) => ({
-          id: `m-${m.name}`,
+          id: `m-${m.id}`,
           label: m.name,
           description: t('shell.palette.model'),
           leftSection: <IconBox size={18} />,
-          onClick: to(`/models/${encodeURIComponent(m.name)}`),
+          onClick: to(modelPath(m.id)),
         })),
         ...(runs.data ?? []).map((r) => ({
           id: `r-${r.id}`,

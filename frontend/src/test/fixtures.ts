@@ -20,6 +20,7 @@ export const ids = {
   exp: hex('e1', 32),
   data: hex('d1', 32),
   card: hex('c1', 32),
+  model: `heart-risk~${hex('a1', 32)}`,
 }
 const names = ['St. Anna, Cleveland', 'Országos, Budapest', 'Kantonsspital Zürich', 'VA Long Beach']
 const keys = [ids.me, ids.b, ids.c, ids.d]
@@ -85,7 +86,7 @@ export const inbox: V.InboxEntry[] = [
     from: names[1],
     at: back(12),
     subject: 's1',
-    href: '#/models/heart-risk/2',
+    href: `#/models/${ids.model}/2`,
     done: false,
   },
   {
@@ -557,6 +558,7 @@ const run = (n: number, state: V.Run['state']): V.Run => ({
   etaMs: state === 'running' ? 720_000 : 0,
   mine: true,
   version: state === 'running' ? undefined : 'heart-risk@2',
+  versionHref: state === 'running' ? undefined : `/models/${ids.model}/2`,
   paramsHash: hex('4'),
   tutorial: false,
 })
@@ -731,6 +733,7 @@ export const estimate: V.Estimate = {
 
 const version = (number: number, stage: V.ModelVersion['stage']): V.ModelVersion => ({
   model: 'heart-risk',
+  modelId: ids.model,
   number,
   contentId: hex(String(number)),
   stage,
@@ -747,6 +750,7 @@ const version = (number: number, stage: V.ModelVersion['stage']): V.ModelVersion
 })
 
 export const model: V.Model = {
+  id: ids.model,
   name: 'heart-risk',
   projectId: ids.project,
   project: project.name,
@@ -759,6 +763,7 @@ export const model: V.Model = {
 export const stageRequest: V.StageRequest = {
   id: 's1',
   model: 'heart-risk',
+  modelId: ids.model,
   number: 2,
   contentId: hex('2'),
   from: 'staging',
@@ -830,7 +835,10 @@ export const versionDetail: V.VersionDetail = {
 }
 
 export const serving: V.Serving = {
+  id: ids.model,
   model: 'heart-risk',
+  projectId: ids.project,
+  project: project.name,
   state: 'on',
   number: 1,
   stage: 'production',
@@ -1249,9 +1257,9 @@ export const screensToSee: [name: string, hash: string][] = [
   ['run-settings', `/runs/${ids.run}?tab=settings`],
   ['compare', `/runs/compare?runs=${ids.run},${ids.run2}`],
   ['models', '/models'],
-  ['version', '/models/heart-risk/2'],
+  ['version', `/models/${ids.model}/2`],
   ['serving', '/serving'],
-  ['serving-model', '/serving/heart-risk'],
+  ['serving-model', `/serving/${ids.model}`],
   ['rewards', '/rewards'],
   ['activity', '/activity'],
   ['settings', '/settings'],

@@ -55,6 +55,7 @@ export const at = {
   run: body<V.RunDetail>('full', 'run').run.id,
   live: body<V.RunDetail>('live', 'run').run.id,
   card: body<V.CatalogEntry>('full', 'catalogCard').card.id,
+  model: first<V.Model>('models').id,
   runs: body<{ items: V.Run[] }>('full', 'runs').items.map((r) => r.id),
 }
 
@@ -95,10 +96,10 @@ export const places: [name: string, address: string, ...words: string[]][] = [
   ['run settings', `/runs/${at.run}?tab=settings`, 'FedProx'],
   ['comparison', `/runs/compare?runs=${at.runs.join(',')}`, 'AUC'],
   ['models', '/models', 'heart', 'Production'],
-  ['model', '/models/heart', 'Version 1'],
-  ['version', '/models/heart/1', 'Where it comes from'],
+  ['model', `/models/${at.model}`, 'Version 1'],
+  ['version', `/models/${at.model}/1`, 'Where it comes from'],
   ['serving', '/serving', 'heart', 'On'],
-  ['serving a model', '/serving/heart', 'Predict', 'thalach'],
+  ['serving a model', `/serving/${at.model}`, 'Predict', 'thalach'],
   ['rewards', '/rewards', 'Seaside Hospital', '€608.84'],
   ['activity', '/activity', 'Lakeview Clinic', 'Messages sent'],
   ['settings', '/settings', 'Let others on this network find this app'],

@@ -7,7 +7,7 @@ import { Link, useNavigate } from 'react-router'
 import { api } from '../../api/endpoints'
 import { k } from '../../api/queries'
 import type { Home as HomeView, Run, Tutorial } from '../../api/types'
-import { ago, int, metric, money, percent, plain, rough } from '../../format/format'
+import { ago, int, metric, modelPath, money, percent, plain, rough } from '../../format/format'
 import { maybe } from '../../i18n'
 import { useAct } from '../../shell/act'
 import { InboxItem } from '../../shell/inbox'
@@ -221,8 +221,8 @@ function Overview({ d }: { d: HomeView }) {
               const v = m.versions[0]
               return (
                 <Line
-                  key={m.name}
-                  left={<RowLink to={`/models/${encodeURIComponent(m.name)}`}>{plain(m.name)}</RowLink>}
+                  key={m.id}
+                  left={<RowLink to={modelPath(m.id)}>{plain(m.name)}</RowLink>}
                   sub={
                     v
                       ? t('home.newest', { number: v.number, time: ago(v.createdAt), figure: headline(v.metrics) })

@@ -6,7 +6,7 @@ import { Link, useParams } from 'react-router'
 import { api } from '../../api/endpoints'
 import { k } from '../../api/queries'
 import type { Model, StageRequest } from '../../api/types'
-import { ago, bytes, plain } from '../../format/format'
+import { ago, bytes, modelName, modelPath, plain, servingPath } from '../../format/format'
 import { PracticeBadge, StateBadge } from '../../ui/badge'
 import { Page, Section } from '../../ui/page'
 import { RowLink } from '../../ui/parts'
@@ -18,12 +18,12 @@ import { RequestCard } from './requests'
 // Models lists the named models with their versions and the open votes.
 export function Models() {
   const { t } = useTranslation()
-  const { name } = useParams()
+  const { model } = useParams()
   const models = useQuery({ queryKey: k.models, queryFn: api.models })
   const requests = useQuery({ queryKey: k.stages, queryFn: api.stageRequests })
-  const open = (requests.data ?? []).filter((r) => r.state === 'proposed' && (!name || r.model === name))
+  const open = (requests.data ?? []).filter((r) => r.state === 'proposed' && (!model || r.modelId === model))
   return (
-    <Page title={name ? plain(name) : t('models.title')} sub={t('models.sub')}>
+    <Page title={model ? modelName(model) : t('models.title')} sub={t('models.sub')}>
       {open.length > 0 && <Votes requests={open} />}
       <View
         query={models}
@@ -44,9 +44,9 @@ export function Models() {
         {(d) => (
           <Stack>
             {d
-              .filter((m) => !name || m.name === name)
+              .filter((m) => !model || m.id === model)
               .map((m) => (
-                <ModelCard key={m.name} m={m} />
+                <ModelCard key={m.id} m={m} />
               ))}
           </Stack>
         )}
@@ -87,7 +87,7 @@ function ModelCard({ m }: { m: Model }) {
       }
       actions={
         m.production > 0 && (
-          <Button size="xs" variant="default" component={Link} to={`/serving/${encodeURIComponent(m.name)}`}>
+          <Button size="xs" variant="default" component={Link} to={servingPath(m.id)}>
             {t('models.serve')}
           </Button>
         )
@@ -103,7 +103,7 @@ function ModelCard({ m }: { m: Model }) {
             head: t('models.version'),
             sort: (v) => v.number,
             cell: (v) => (
-              <RowLink to={`/models/${encodeURIComponent(m.name)}/${v.number}`}>
+              <RowLink to={modelPath(m.id, v.number)}>
                 {v.number > 0 ? t('models.number', { number: v.number }) : t('models.draft')}
               </RowLink>
             ),

@@ -5,7 +5,7 @@ import { Link } from 'react-router'
 import { api } from '../../api/endpoints'
 import { k } from '../../api/queries'
 import type { StageRequest } from '../../api/types'
-import { ago, list, plain } from '../../format/format'
+import { ago, list, modelPath, plain } from '../../format/format'
 import { maybe } from '../../i18n'
 import { useAct } from '../../shell/act'
 import { StateBadge } from '../../ui/badge'
@@ -56,12 +56,7 @@ export function RequestCard({ r, link, mine }: { r: StageRequest; link?: boolean
       {r.state === 'proposed' && (
         <Group gap="xs">
           {link && (
-            <Button
-              size="xs"
-              variant="subtle"
-              component={Link}
-              to={`/models/${encodeURIComponent(r.model)}/${r.number}`}
-            >
+            <Button size="xs" variant="subtle" component={Link} to={modelPath(r.modelId, r.number)}>
               {t('models.look')}
             </Button>
           )}

@@ -8,7 +8,7 @@ import { api, exportPath } from '../../api/endpoints'
 import { saveFile } from '../../api/native'
 import { k } from '../../api/queries'
 import type { LineageItem, Transition, VersionDetail } from '../../api/types'
-import { ago, bytes, day, list, metric, plain, shorten } from '../../format/format'
+import { ago, bytes, day, list, metric, modelName, modelPath, plain, servingPath, shorten } from '../../format/format'
 import { maybe } from '../../i18n'
 import { useAct } from '../../shell/act'
 import { StateBadge } from '../../ui/badge'
@@ -27,25 +27,25 @@ const stages = ['staging', 'production', 'archived', 'none'] as const
 // VersionPage is the page of one immutable version.
 export function VersionPage() {
   const { t } = useTranslation()
-  const { name = '', number = '0' } = useParams()
+  const { model = '', number = '0' } = useParams()
   const n = Number(number)
-  const version = useQuery({ queryKey: k.version(name, n), queryFn: () => api.version(name, n) })
+  const version = useQuery({ queryKey: k.version(model, n), queryFn: () => api.version(model, n) })
   const v = version.data?.version
   return (
     <Page
-      title={t('models.title1', { model: plain(name), number: n })}
+      title={t('models.title1', { model: modelName(model), number: n })}
       badge={v && <StateBadge state={v.stage} word={v.stage === 'none' ? t('models.noStage') : undefined} />}
       sub={v?.sentence}
       back={
         <Button
           component={Link}
-          to={`/models/${encodeURIComponent(name)}`}
+          to={modelPath(model)}
           variant="subtle"
           size="compact-sm"
           mih={24}
           leftSection={<IconArrowLeft size={14} />}
         >
-          {plain(name)}
+          {modelName(model)}
         </Button>
       }
       actions={version.data && <Actions d={version.data} />}
@@ -61,14 +61,17 @@ function Actions({ d }: { d: VersionDetail }) {
   const { t } = useTranslation()
   const v = d.version
   const [to, setTo] = useState<(typeof stages)[number] | null>(null)
-  const request = useAct((reason: string) => api.requestStage(v.model, v.number, to ?? 'staging', reason), {
+  const request = useAct((reason: string) => api.requestStage(v.modelId, v.number, to ?? 'staging', reason), {
     stale: stageStale,
     done: (r) =>
       r.state === 'applied' ? t('models.moved', { to: maybe(`common.state.${r.to}`, r.to) }) : t('models.requested'),
   })
-  const keep = useAct(() => saveFile(`${v.model}-${v.number}.synergos-model`, exportPath.version(v.model, v.number)), {
-    done: t('models.exported'),
-  })
+  const keep = useAct(
+    () => saveFile(`${v.model}-${v.number}.synergos-model`, exportPath.version(v.modelId, v.number)),
+    {
+      done: t('models.exported'),
+    },
+  )
   return (
     <>
       <Button
@@ -82,7 +85,7 @@ function Actions({ d }: { d: VersionDetail }) {
       {(v.stage === 'production' || v.stage === 'staging') && (
         <Button
           component={Link}
-          to={`/serving/${encodeURIComponent(v.model)}`}
+          to={servingPath(v.modelId)}
           variant={v.stage === 'production' ? 'filled' : 'default'}
           leftSection={<IconPlayerPlay size={16} />}
         >

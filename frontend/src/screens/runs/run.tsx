@@ -15,7 +15,7 @@ import { Link, useNavigate, useParams, useSearchParams } from 'react-router'
 import { api } from '../../api/endpoints'
 import { k } from '../../api/queries'
 import type { RunDetail } from '../../api/types'
-import { int, plain, rough } from '../../format/format'
+import { int, modelPath, plain, rough } from '../../format/format'
 import { useAct } from '../../shell/act'
 import { PracticeBadge, StateBadge } from '../../ui/badge'
 import { Page } from '../../ui/page'
@@ -142,7 +142,7 @@ function Actions({ d }: { d: RunDetail }) {
   const register = useAct(() => api.register(r.id, name.trim()), {
     stale: [k.models, k.run(r.id), k.home],
     done: (v) => t('runs.registered', { model: v.model, number: v.number }),
-    after: (v) => void go(`/models/${encodeURIComponent(v.model)}/${v.number}`),
+    after: (v) => void go(modelPath(v.modelId, v.number)),
   })
   return (
     <>
@@ -150,7 +150,7 @@ function Actions({ d }: { d: RunDetail }) {
         <Button
           leftSection={<IconBox size={16} />}
           onClick={() => {
-            setName(name || modelName(r.project))
+            setName(name || proposedName(r.project))
             setModal('register')
           }}
         >
@@ -158,12 +158,7 @@ function Actions({ d }: { d: RunDetail }) {
         </Button>
       )}
       {r.version && (
-        <Button
-          component={Link}
-          to={`/models/${r.version.split('@').map(encodeURIComponent).join('/')}`}
-          variant="default"
-          leftSection={<IconBox size={16} />}
-        >
+        <Button component={Link} to={r.versionHref ?? '/models'} variant="default" leftSection={<IconBox size={16} />}>
           {t('runs.openVersion', { version: r.version })}
         </Button>
       )}
@@ -256,9 +251,12 @@ function Actions({ d }: { d: RunDetail }) {
   )
 }
 
-// modelName makes a name for a model from that of its project.
-export const modelName = (project: string) =>
+// proposedName makes a name for a model from that of its project: plain letters and
+// digits, as the names of models have.
+export const proposedName = (project: string) =>
   plain(project, 60)
+    .normalize('NFKD')
+    .replace(/\p{M}/gu, '')
     .toLowerCase()
-    .replace(/[^\p{L}\p{N}]+/gu, '-')
+    .replace(/[^a-z0-9]+/g, '-')
     .replace(/^-|-$/g, '') || 'model'

@@ -20,7 +20,7 @@ import { Link, useParams } from 'react-router'
 import { api } from '../../api/endpoints'
 import { k } from '../../api/queries'
 import type { Serving, ServingSwitch } from '../../api/types'
-import { bytes, clock, int, ms, plain } from '../../format/format'
+import { bytes, clock, int, modelName, ms, plain } from '../../format/format'
 import { maybe } from '../../i18n'
 import { useAct } from '../../shell/act'
 import { StateBadge } from '../../ui/badge'
@@ -50,7 +50,7 @@ export function ServingPage() {
   const s = serving.data
   return (
     <Page
-      title={t('serving.of', { model: plain(model) })}
+      title={t('serving.of', { model: modelName(model) })}
       badge={s && <StateBadge state={s.state} />}
       sub={
         s && s.number > 0
@@ -106,7 +106,7 @@ function Body({ s }: { s: Serving }) {
         <TryIt s={s} />
         <Stack>
           <Snippets s={s} />
-          <Batch model={s.model} />
+          <Batch model={s.id} />
         </Stack>
       </Box>
       <Counters s={s} />
@@ -120,14 +120,14 @@ function Control({ s }: { s: Serving }) {
   const [port, setPort] = useState<number | string>(s.port || '')
   const [token, setToken] = useState('')
   const stale = [['serving'], k.home]
-  const flip = useAct((x: ServingSwitch) => api.switchServing(s.model, x), {
+  const flip = useAct((x: ServingSwitch) => api.switchServing(s.id, x), {
     stale,
     after: (r) => {
       if (r.token) setToken(r.token)
-      qc.setQueryData(k.serving(s.model), { ...r, token: undefined })
+      qc.setQueryData(k.serving(s.id), { ...r, token: undefined })
     },
   })
-  const renew = useAct(() => api.newServingToken(s.model), { stale, after: (r) => setToken(r.token ?? '') })
+  const renew = useAct(() => api.newServingToken(s.id), { stale, after: (r) => setToken(r.token ?? '') })
   const on = flip.isPending ? flip.variables.on : isOn(s) // answers the hand at once
   const now = (): ServingSwitch => ({
     on,

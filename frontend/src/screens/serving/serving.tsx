@@ -6,7 +6,7 @@ import { Link } from 'react-router'
 import { api } from '../../api/endpoints'
 import { k } from '../../api/queries'
 import type { Serving } from '../../api/types'
-import { int, ms, plain } from '../../format/format'
+import { int, ms, plain, servingPath } from '../../format/format'
 import { useAct } from '../../shell/act'
 import { StateBadge } from '../../ui/badge'
 import { Page, Section } from '../../ui/page'
@@ -43,13 +43,19 @@ export function ServingList() {
             <DataTable
               label={t('serving.title')}
               rows={d}
-              rowKey={(s) => s.model}
+              rowKey={(s) => s.id}
               cols={[
                 {
                   key: 'model',
                   head: t('serving.model'),
                   sort: (s) => s.model,
-                  cell: (s) => <RowLink to={`/serving/${encodeURIComponent(s.model)}`}>{plain(s.model)}</RowLink>,
+                  cell: (s) => <RowLink to={servingPath(s.id)}>{plain(s.model)}</RowLink>,
+                },
+                {
+                  key: 'project',
+                  head: t('serving.project'),
+                  sort: (s) => s.project,
+                  cell: (s) => plain(s.project, 60),
                 },
                 { key: 'on', head: t('serving.switch'), cell: (s) => <OnOff s={s} /> },
                 { key: 'state', head: t('data.state'), cell: (s) => <StateBadge state={s.state} /> },
@@ -94,7 +100,7 @@ function OnOff({ s }: { s: Serving }) {
   const { t } = useTranslation()
   const flip = useAct(
     (on: boolean) =>
-      api.switchServing(s.model, {
+      api.switchServing(s.id, {
         on,
         port: s.port || undefined,
         number: s.follow ? undefined : s.number || undefined,

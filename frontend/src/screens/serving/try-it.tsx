@@ -28,7 +28,7 @@ export const typical = (inputs: InputField[]) =>
 export function TryIt({ s }: { s: Serving }) {
   const { t } = useTranslation()
   const [values, setValues] = useState<Record<string, string>>(() => typical(s.inputs))
-  const ask = useAct(() => api.predict(s.model, [rowOf(s.inputs, values)]), { quiet: true })
+  const ask = useAct(() => api.predict(s.id, [rowOf(s.inputs, values)]), { quiet: true })
   const set = (name: string, v: string) => setValues({ ...values, [name]: v })
   const submit = (e: FormEvent) => {
     e.preventDefault()

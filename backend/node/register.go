@@ -1,0 +1,92 @@
+package node
+
+import (
+	"context"
+	"slices"
+
+	"synergos.app/desktop/backend/fed"
+	"synergos.app/desktop/backend/node/view"
+	"synergos.app/desktop/backend/service/experiment"
+	"synergos.app/desktop/backend/service/registry"
+	"synergos.app/desktop/backend/service/serving"
+)
+
+// RegisterModel makes an immutable version of a finished run's result.
+func (n *Node) RegisterModel(ctx context.Context, runID, name string) (view.ModelVersion, error) {
+	r, ok := n.tracker.Run(fed.RunID(runID))
+	if !ok || r.End == nil || r.End.State != "finished" {
+		return view.ModelVersion{}, fed.Errorf(fed.Invalid, "Wait until the run has finished.", "only a finished run has a result to register")
+	}
+	in, err := n.buildInput(ctx, r, name)
+	if err != nil {
+		return view.ModelVersion{}, err
+	}
+	v, err := n.registry.Register(ctx, in)
+	if err != nil {
+		return view.ModelVersion{}, err
+	}
+	if err := n.appendPendingNow(ctx); err != nil {
+		return view.ModelVersion{}, err
+	}
+	if w, ok := n.registry.Version(v.ContentID); ok {
+		v = w
+	}
+	return n.versionView(v), nil
+}
+
+func (n *Node) buildInput(ctx context.Context, r experiment.Run, name string) (registry.BuildInput, error) {
+	prep, doc, err := n.aligns.preparation(r.Project, r.Preparation)
+	if err != nil {
+		return registry.BuildInput{}, err
+	}
+	params, err := n.store.Get(r.End.Params)
+	if err != nil {
+		return registry.BuildInput{}, fed.Errorf(fed.Unavailable, "Wait until the result has arrived from the coordinator.", "the result of the run is not on this computer: %w", err)
+	}
+	p, _ := n.projects.Get(r.Project)
+	in := registry.BuildInput{
+		Model: name, Run: r.Run, End: *r.End, CreatedMs: r.EndedMs, Params: params, Pipeline: doc.Preparation, Features: prep.Inputs(),
+		Fields: fieldsOf(prep), Classes: prep.Classes, Metrics: n.metricsFile(r), Contribution: map[string]fed.Number{},
+		Privacy: "no differential privacy; updates visible to the coordinator and the scorers",
+		Card:    registry.CardInput{Title: p.Name, IntendedUse: p.Purpose, Contact: n.nameOf(string(p.Admin))},
+		Score:   serving.Score(n.decodePipeline(nil)),
+	}
+	if prep.Scaling == "per_party" {
+		in.Score = nil
+	}
+	for _, m := range r.Members {
+		s, _ := p.Standing(m.Party)
+		in.Parties = append(in.Parties, registry.LineageParty{Party: m.Party, Name: m.Name, Card: s.Accept.Card, Title: s.Accept.Title, Rows: s.Accept.RowBand})
+	}
+	if sc, ok := n.ledger.Score(r.ID); ok {
+		for _, t := range sc.Standing.Parties {
+			in.Contribution[t.Party] = t.Phi
+		}
+	}
+	return in, nil
+}
+
+func (n *Node) metricsFile(r experiment.Run) registry.MetricsFile {
+	var d view.RunDetail
+	d.ClientMean, d.Pooled.Test = view.MetricSet{}, view.MetricSet{}
+	n.results(&d, r)
+	out := registry.MetricsFile{Pooled: d.Pooled.Test, Macro: d.ClientMean, Worst: fed.Metrics{}}
+	for _, p := range d.Results {
+		x := registry.PartyMetrics{Party: fed.PartyID(p.PartyID), Name: p.Party, Train: p.TrainExamples, Test: p.TestExamples, Metrics: p.Test}
+		if len(p.Alone) > 0 {
+			alone := p.Alone
+			x.Alone = &alone
+		}
+		out.Parties = append(out.Parties, x)
+		for k, v := range p.Test {
+			if w, ok := out.Worst[k]; !ok || (v < w) == higherIsBetter(k) {
+				out.Worst[k] = v
+			}
+		}
+	}
+	return out
+}
+
+func higherIsBetter(metric string) bool {
+	return !slices.Contains([]string{"logLoss", "brier", "mse", "mae", "rmse"}, metric)
+}

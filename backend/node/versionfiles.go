@@ -1,0 +1,70 @@
+package node
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// fetchVersion gets the files of a version that are not here from those who
+// signed it.
+func (n *Node) fetchVersion(ctx context.Context, contentID string) {
+	refs, holders := n.registry.Missing(contentID)
+	for _, ref := range refs {
+		for _, h := range holders {
+			if h == n.me() || !n.peers.isOnline(h) {
+				continue
+			}
+			fctx, cancel := context.WithTimeout(ctx, time.Minute)
+			err := n.fetch(fctx, h, ref)
+			cancel()
+			if err == nil {
+				break
+			}
+			n.opts.Log.Info("file of a version not fetched", "error", err.Error())
+		}
+	}
+}
+
+// fetchMissing tries again for all versions.
+func (n *Node) fetchMissing(ctx context.Context) {
+	for _, m := range n.registry.Models() {
+		for _, v := range m.Versions {
+			if refs, _ := n.registry.Missing(v.ContentID); len(refs) > 0 {
+				n.fetchVersion(ctx, v.ContentID)
+				n.publish("model", v.ContentID, nil)
+			}
+		}
+	}
+}
+
+// ExportVersion returns the folder of a version as a zip file.
+func (n *Node) ExportVersion(ctx context.Context, model string, number int) ([]byte, error) {
+	_, v, err := n.version(model, number)
+	if err != nil {
+		return nil, err
+	}
+	files, err := n.registry.Files(ctx, v.ContentID)
+	if err != nil {
+		return nil, err
+	}
+	var buf bytes.Buffer
+	z := zip.NewWriter(&buf)
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		w, err := z.Create(path)
+		if err == nil {
+			_, err = w.Write(files[path])
+		}
+		if err != nil {
+			return nil, fmt.Errorf("write zip: %w", err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		return nil, fmt.Errorf("write zip: %w", err)
+	}
+	return buf.Bytes(), nil
+}
