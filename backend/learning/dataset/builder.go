@@ -3,6 +3,7 @@ package dataset
 import (
 	"bytes"
 	"math"
+	"slices"
 	"unicode/utf8"
 
 	"synergos.app/desktop/backend/fed"
@@ -48,13 +49,46 @@ func NewBuilder(name string, columns []string) *Builder {
 // Rows returns the number of rows so far.
 func (b *Builder) Rows() int { return b.rows }
 
-// Append adds one row. cells is [columns] and is not kept. It panics when the
-// number of cells is wrong: the reader counts them.
-func (b *Builder) Append(cells [][]byte) {
-	if len(cells) != len(b.cols) {
+// Expect makes room for that many rows in all, so that columns need not grow
+// while they are read. It is a hint: more and fewer rows are right too.
+func (b *Builder) Expect(rows int) {
+	for i := range b.cols {
+		if c := &b.cols[i]; c.texts {
+			c.codes = slices.Grow(c.codes, max(rows-len(c.codes), 0))
+		} else {
+			c.values = slices.Grow(c.values, max(rows-len(c.values), 0))
+		}
+	}
+}
+
+// Record is one row of raw cells: parts of one text. It holds no pointer per
+// cell, which would be written millions of times under the collector's eyes.
+type Record struct {
+	Text  []byte
+	Spans [][2]int32 // [columns] from and to in Text
+}
+
+// Len returns the number of cells.
+func (r Record) Len() int { return len(r.Spans) }
+
+// Cell returns cell i, a part of Text.
+func (r Record) Cell(i int) []byte { return r.Text[r.Spans[i][0]:r.Spans[i][1]] }
+
+// Add puts a cell behind the others and its text behind Text.
+func (r *Record) Add(cell []byte) {
+	from := int32(len(r.Text))
+	r.Text = append(r.Text, cell...)
+	r.Spans = append(r.Spans, [2]int32{from, int32(len(r.Text))})
+}
+
+// Append adds one row of [columns] cells; the record is not kept. It panics when
+// the number of cells is wrong: the reader counts them.
+func (b *Builder) Append(row Record) {
+	if row.Len() != len(b.cols) {
 		panic("dataset: Append: wrong number of cells")
 	}
-	for i, cell := range cells {
+	for i := range b.cols {
+		cell := row.Cell(i)
 		if n := len(cell); n > 0 && (cell[0] <= ' ' || cell[0] >= utf8.RuneSelf || cell[n-1] <= ' ' || cell[n-1] >= utf8.RuneSelf) {
 			cell = bytes.TrimSpace(cell)
 		}
@@ -87,7 +121,7 @@ func (c *colBuilder) add(row int, cell []byte) {
 	v, kind := readCell(cell)
 	switch kind {
 	case cellNumber:
-		if v != math.Trunc(v) {
+		if !c.fraction && v != math.Trunc(v) {
 			c.fraction = true
 		}
 		c.values = append(c.values, v)
@@ -240,14 +274,15 @@ func (c *Column) toNumbers() {
 // Returns an Invalid error when a row has another length.
 func FromRows(name string, header []string, rows [][]string) (*Table, error) {
 	b := NewBuilder(name, header)
-	cells := make([][]byte, len(header))
+	var cells Record
 	for r, row := range rows {
 		if len(row) != len(header) {
 			return nil, fed.Errorf(fed.Invalid, "give every row one cell per column",
 				"%s: row %d has %d cells and there are %d columns", name, r+1, len(row), len(header))
 		}
-		for i, s := range row {
-			cells[i] = []byte(s)
+		cells.Text, cells.Spans = cells.Text[:0], cells.Spans[:0]
+		for _, s := range row {
+			cells.Add([]byte(s))
 		}
 		b.Append(cells)
 	}

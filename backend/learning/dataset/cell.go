@@ -40,37 +40,49 @@ func readCell(b []byte) (float64, cellKind) {
 // fastNumber reads plain decimals of at most 15 digits exactly: an integer below
 // 2^53 divided by an exact power of ten rounds once (Clinger 1990).
 func fastNumber(b []byte) (float64, bool) {
-	i, neg := 0, false
-	if b[0] == '-' || b[0] == '+' {
-		neg = b[0] == '-'
-		i = 1
+	neg := b[0] == '-'
+	if neg || b[0] == '+' {
+		b = b[1:]
 	}
-	start, point, digits := i, -1, 0
-	var m uint64
-	for ; i < len(b); i++ {
-		switch c := b[i]; {
-		case c >= '0' && c <= '9':
-			m = m*10 + uint64(c-'0')
-			if digits++; digits > 15 {
-				return 0, false
-			}
-		case c == '.' && point < 0:
-			point = i
-		default:
-			return 0, false
-		}
+	if len(b) > 16 {
+		return 0, false // 15 digits and a point
 	}
-	if digits == 0 || len(b) > start+1 && b[start] == '0' && b[start+1] != '.' {
+	m, i := digits(0, b)
+	if i > 1 && b[0] == '0' {
 		return 0, false
 	}
-	v := float64(m)
-	if point >= 0 {
-		v /= pow10[len(b)-1-point]
+	v, n := float64(m), i
+	if i < len(b) {
+		if b[i] != '.' {
+			return 0, false
+		}
+		var f int
+		m, f = digits(m, b[i+1:])
+		if n += f; i+1+f < len(b) {
+			return 0, false
+		}
+		v = float64(m) / pow10[f]
+	}
+	if n == 0 || n > 15 {
+		return 0, false
 	}
 	if neg {
 		v = -v
 	}
 	return v, true
+}
+
+// digits reads on from m as far as there are digits, and returns how many. At
+// most 16 of them do not overflow.
+func digits(m uint64, b []byte) (uint64, int) {
+	for i, c := range b {
+		d := c - '0'
+		if d > 9 {
+			return m, i
+		}
+		m = m*10 + uint64(d)
+	}
+	return m, len(b)
 }
 
 // slowNumber reads what fastNumber left: exponents, long decimals, dates, codes.

@@ -103,7 +103,7 @@ func TestBuilderKeepsCells(t *testing.T) {
 		cells := rapid.SliceOfN(cell, 1, 40).Draw(t, "cells")
 		b := NewBuilder("t", []string{"c"})
 		for _, s := range cells {
-			b.Append([][]byte{[]byte(s)})
+			b.Append(Record{Text: []byte(s), Spans: [][2]int32{{0, int32(len(s))}}})
 		}
 		c := b.Table().Columns[0]
 		for i, s := range cells {

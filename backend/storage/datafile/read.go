@@ -23,8 +23,9 @@ type reader struct {
 	scan    *scanner
 	build   *dataset.Builder
 	names   []string
-	latin   int  // cells read as Windows-1252
-	unicode bool // a cell with valid multi-byte UTF-8 was seen
+	text    dataset.Record // of utf8, used again
+	latin   int            // cells read as Windows-1252
+	unicode bool           // a cell with valid multi-byte UTF-8 was seen
 }
 
 // Read reads CSV text (or gzip of it) from src. name is the file's base name for
@@ -64,7 +65,7 @@ func (r *reader) begin(text *bufio.Reader) error {
 	if err != nil {
 		return r.broken(err)
 	}
-	if len(first) == 1 && fields == 1 {
+	if first.Len() == 1 && fields == 1 {
 		return fed.Errorf(fed.Invalid, "separate the columns by comma, semicolon, tab or bar; a table needs a label and at least one feature",
 			"%s has one column, or its columns are separated by something unusual", r.rep.File)
 	}
@@ -82,12 +83,12 @@ func (r *reader) note(severity, text, why, remedy string) {
 	r.rep.Findings = append(r.rep.Findings, dataset.Finding{Severity: severity, Text: text, Why: why, Remedy: remedy})
 }
 
-func (r *reader) header(first [][]byte) error {
+func (r *reader) header(first dataset.Record) error {
 	r.rep.Header = r.opt.Header == HeaderYes || r.opt.Header == HeaderAuto && looksLikeHeader(first)
-	r.names = make([]string, len(first))
-	at := make(map[string]int, len(first))
-	for i, c := range first {
-		name, err := r.columnName(c, i)
+	r.names = make([]string, first.Len())
+	at := make(map[string]int, first.Len())
+	for i := range first.Len() {
+		name, err := r.columnName(first.Cell(i), i)
 		if err != nil {
 			return err
 		}
@@ -132,7 +133,7 @@ func (r *reader) columnName(cell []byte, i int) (string, error) {
 // rows reads everything after the header.
 func (r *reader) rows() error {
 	for {
-		cells, err := r.scan.next()
+		row, err := r.scan.next()
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
@@ -142,12 +143,13 @@ func (r *reader) rows() error {
 			err = r.bad(fmt.Sprintf("has more than %d cells and there are %d columns", r.opt.MaxColumns, len(r.names)))
 		case err != nil:
 			return r.broken(err)
-		case len(cells) == len(r.names)+1 && len(bytes.TrimSpace(cells[len(cells)-1])) == 0:
-			err = r.add(cells[:len(r.names)]) // a delimiter at the end of every line
-		case len(cells) != len(r.names):
-			err = r.bad(fmt.Sprintf("has %d cells and there are %d columns", len(cells), len(r.names)))
+		case row.Len() == len(r.names)+1 && len(bytes.TrimSpace(row.Cell(len(r.names)))) == 0:
+			row.Spans = row.Spans[:len(r.names)] // a delimiter at the end of every line
+			err = r.add(row)
+		case row.Len() != len(r.names):
+			err = r.bad(fmt.Sprintf("has %d cells and there are %d columns", row.Len(), len(r.names)))
 		default:
-			err = r.add(cells)
+			err = r.add(row)
 		}
 		if err != nil {
 			return err
@@ -155,24 +157,49 @@ func (r *reader) rows() error {
 	}
 }
 
-func (r *reader) add(cells [][]byte) error {
+func (r *reader) add(row dataset.Record) error {
 	if !r.scan.ascii {
-		for i, c := range cells {
-			var converted bool
-			if cells[i], converted = toUTF8(c); converted {
-				r.latin++
-			} else if !isASCII(c) {
-				r.unicode = true
-			}
-		}
+		row = r.utf8(row)
 	}
 	n := r.build.Rows() + 1
 	if n > r.opt.MaxRows || int64(n)*int64(len(r.names)) > r.opt.MaxCells {
 		return fed.Errorf(fed.Invalid, "use a sample of the rows, or keep only the columns that matter",
 			"%s has more than %d rows of %d columns, which is more than fits in memory", r.rep.File, n-1, len(r.names))
 	}
-	r.build.Append(cells)
+	r.build.Append(row)
+	if n == sampleRows {
+		r.expect()
+	}
 	return nil
+}
+
+// utf8 returns the record with cells that are not UTF-8 read as Windows-1252.
+func (r *reader) utf8(row dataset.Record) dataset.Record {
+	out := dataset.Record{Text: r.text.Text[:0], Spans: r.text.Spans[:0]}
+	for i := range row.Len() {
+		cell, converted := toUTF8(row.Cell(i))
+		if converted {
+			r.latin++
+		} else if !isASCII(cell) {
+			r.unicode = true
+		}
+		out.Add(cell)
+	}
+	r.text = out
+	return out
+}
+
+// sampleRows is after how many rows the rest of the file is estimated.
+const sampleRows = 500
+
+// expect makes room for as many rows as the file has if they go on as they began.
+func (r *reader) expect() {
+	if r.rep.Compressed || r.rep.Encoding == "UTF-16" {
+		return // the size of the file is not that of its text
+	}
+	rows := r.rep.Size / (r.scan.taken()/sampleRows + 1)
+	rows += rows / 32
+	r.build.Expect(int(min(rows, int64(r.opt.MaxRows), r.opt.MaxCells/int64(len(r.names)))))
 }
 
 // bad counts a row that is left out, and gives up when they are too many.

@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
+
+	"synergos.app/desktop/backend/learning/dataset"
 )
 
 // maxRecord bounds one record in bytes.
@@ -18,6 +21,7 @@ const maxRecord = 64 << 20
 type scanner struct {
 	r         io.Reader
 	delim     byte
+	delims    uint64 // the delimiter in each of eight bytes
 	quote     byte
 	eol       byte // '\n', or '\r' in files of old Macs
 	maxCell   int
@@ -27,13 +31,13 @@ type scanner struct {
 	pos   int
 	end   int
 	eof   bool
-	line  int // of the next byte, from 1
-	start int // line where the current record began
+	total int64 // bytes of input so far
+	line  int   // of the next byte, from 1
+	start int   // line where the current record began
 
-	cells  [][]byte
-	spans  [][2]int
-	record []byte // unescaped cells of records with quotes
-	ascii  bool   // the current record has no byte above 127
+	spans  [][2]int32 // cells of the current record
+	record []byte     // unescaped text of records with quotes
+	ascii  bool       // the current record has no byte above 127
 
 	// What has been in the input so far: as long as it has not, lines need no
 	// look of their own.
@@ -62,7 +66,7 @@ func (e *openQuote) Error() string {
 }
 
 func newScanner(r io.Reader, d dialect, maxCell, maxFields, buffer int) *scanner {
-	return &scanner{r: r, delim: d.delim, quote: d.quote, eol: d.eol, maxCell: maxCell, maxFields: maxFields,
+	return &scanner{r: r, delim: d.delim, delims: uint64(d.delim) * 0x0101010101010101, quote: d.quote, eol: d.eol, maxCell: maxCell, maxFields: maxFields,
 		buf: make([]byte, buffer), line: 1}
 }
 
@@ -86,6 +90,7 @@ func (s *scanner) fill() (bool, error) {
 	s.anyZero = s.anyZero || bytes.IndexByte(fresh, 0) >= 0
 	s.anyHigh = s.anyHigh || !isASCII(fresh)
 	s.end += n
+	s.total += int64(n)
 	if errors.Is(err, io.EOF) {
 		s.eof = true
 		return false, nil
@@ -93,21 +98,29 @@ func (s *scanner) fill() (bool, error) {
 	return n > 0, err
 }
 
+// taken returns how many bytes of the input are behind the scanner.
+func (s *scanner) taken() int64 { return s.total - int64(s.end-s.pos) }
+
 // next returns the cells of the next record that is not a blank line. errStray
 // and errManyFields leave the scanner behind the record; other errors end the
 // text. io.EOF is its end.
-func (s *scanner) next() ([][]byte, error) {
+func (s *scanner) next() (dataset.Record, error) {
 	for {
-		cells, err := s.read()
-		if err == nil && len(cells) == 1 && len(bytes.TrimSpace(cells[0])) == 0 {
+		text, err := s.read()
+		if err != nil {
+			return dataset.Record{}, err
+		}
+		r := dataset.Record{Text: text, Spans: s.spans}
+		if r.Len() == 1 && len(bytes.TrimSpace(r.Cell(0))) == 0 {
 			continue
 		}
-		return cells, err
+		return r, nil
 	}
 }
 
-// read takes the plain path when a whole line without quotes fits the buffer.
-func (s *scanner) read() ([][]byte, error) {
+// read returns the text of the next record; its cells are spans of it. It takes
+// the plain path when a whole line without quotes fits the buffer.
+func (s *scanner) read() ([]byte, error) {
 	s.start = s.line
 	limit := 2*s.maxCell + 64*s.maxFields
 	for scanned := 0; ; {
@@ -141,7 +154,7 @@ func (s *scanner) read() ([][]byte, error) {
 }
 
 // plain splits a line without quotes.
-func (s *scanner) plain(line []byte) ([][]byte, error) {
+func (s *scanner) plain(line []byte) ([]byte, error) {
 	if n := len(line); s.eol == '\n' && n > 0 && line[n-1] == '\r' {
 		line = line[:n-1]
 	}
@@ -149,25 +162,52 @@ func (s *scanner) plain(line []byte) ([][]byte, error) {
 		return nil, errZeroByte
 	}
 	s.ascii = !s.anyHigh || isASCII(line)
-	s.cells = s.cells[:0]
-	for {
-		i := bytes.IndexByte(line, s.delim)
-		cell := line
-		if i >= 0 {
-			cell = line[:i]
+	s.spans = s.spans[:0]
+	from := 0
+	for i, n := 0, len(line); ; i += 8 {
+		var hits uint64 // a bit for each delimiter in the next eight bytes
+		if i+8 <= n {
+			hits = equalBytes(binary.LittleEndian.Uint64(line[i:]), s.delims)
+		} else {
+			for k := i; k < n; k++ {
+				if line[k] == s.delim {
+					hits |= 0x80 << (8 * (k - i))
+				}
+			}
 		}
-		if len(cell) > s.maxCell {
-			return nil, &longCell{s.start, len(s.cells) + 1}
+		for ; hits != 0; hits &= hits - 1 {
+			to := i + bits.TrailingZeros64(hits)/8
+			s.spans = append(s.spans, [2]int32{int32(from), int32(to)})
+			from = to + 1
 		}
-		if len(s.cells) >= s.maxFields {
-			return nil, errManyFields
+		if i+8 >= n {
+			s.spans = append(s.spans, [2]int32{int32(from), int32(n)})
+			return line, s.bounded(n)
 		}
-		s.cells = append(s.cells, cell)
-		if i < 0 {
-			return s.cells, nil
-		}
-		line = line[i+1:]
 	}
+}
+
+// bounded checks the cells of a line of n bytes.
+func (s *scanner) bounded(n int) error {
+	if n > s.maxCell {
+		for i, cell := range s.spans {
+			if int(cell[1]-cell[0]) > s.maxCell {
+				return &longCell{s.start, i + 1}
+			}
+		}
+	}
+	if len(s.spans) > s.maxFields {
+		return errManyFields
+	}
+	return nil
+}
+
+// equalBytes sets the top bit of each byte of word that equals that of pattern,
+// and no other bit.
+func equalBytes(word, pattern uint64) uint64 {
+	const low7 = 0x7f7f7f7f7f7f7f7f
+	x := word ^ pattern
+	return ^((x&low7 + low7) | x | low7)
 }
 
 func isASCII(b []byte) bool {
@@ -186,7 +226,7 @@ func isASCII(b []byte) bool {
 }
 
 // quoted reads a record byte by byte.
-func (s *scanner) quoted() ([][]byte, error) {
+func (s *scanner) quoted() ([]byte, error) {
 	s.record, s.spans = s.record[:0], s.spans[:0]
 	var fault error
 	for last := false; !last; {
@@ -204,17 +244,13 @@ func (s *scanner) quoted() ([][]byte, error) {
 			s.record = s.record[:from]
 			continue
 		}
-		s.spans = append(s.spans, [2]int{from, len(s.record)})
+		s.spans = append(s.spans, [2]int32{int32(from), int32(len(s.record))})
 	}
 	if fault != nil {
 		return nil, fault
 	}
 	s.ascii = !s.anyHigh || isASCII(s.record)
-	s.cells = s.cells[:0]
-	for _, sp := range s.spans {
-		s.cells = append(s.cells, s.record[sp[0]:sp[1]])
-	}
-	return s.cells, nil
+	return s.record, nil
 }
 
 // peek returns the next byte; false at the end of the text.

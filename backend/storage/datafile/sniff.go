@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+
+	"synergos.app/desktop/backend/learning/dataset"
 )
 
 // dialect is how a CSV file is written.
@@ -66,7 +68,7 @@ func singleQuotes(sample []byte, delims []byte) bool {
 
 // records calls f with the first records of the sample; a cut-off last one is
 // left out. It reports whether a record had too many cells.
-func records(sample []byte, whole bool, d dialect, maxFields int, f func(cells [][]byte)) (tooMany bool) {
+func records(sample []byte, whole bool, d dialect, maxFields int, f func(row dataset.Record)) (tooMany bool) {
 	if !whole {
 		if i := bytes.LastIndexByte(sample, d.eol); i >= 0 {
 			sample = sample[:i]
@@ -74,11 +76,11 @@ func records(sample []byte, whole bool, d dialect, maxFields int, f func(cells [
 	}
 	s := newScanner(bytes.NewReader(sample), d, len(sample)+1, maxFields, len(sample)+1)
 	for range sniffRecords {
-		cells, err := s.next()
+		row, err := s.next()
 		if err != nil {
 			return errors.Is(err, errManyFields)
 		}
-		f(cells)
+		f(row)
 	}
 	return false
 }
@@ -87,12 +89,12 @@ func records(sample []byte, whole bool, d dialect, maxFields int, f func(cells [
 // records that have as many.
 func consistency(sample []byte, whole bool, d dialect, maxFields int) (fields int, agree float64) {
 	n, same := 0, 0
-	tooMany := records(sample, whole, d, maxFields, func(cells [][]byte) {
+	tooMany := records(sample, whole, d, maxFields, func(row dataset.Record) {
 		if n == 0 {
-			fields = len(cells)
+			fields = row.Len()
 		}
 		n++
-		if len(cells) == fields {
+		if row.Len() == fields {
 			same++
 		}
 	})
@@ -108,9 +110,9 @@ func consistency(sample []byte, whole bool, d dialect, maxFields int) (fields in
 // decimalComma reports whether numbers are written 3,5 and none 3.5.
 func decimalComma(sample []byte, whole bool, d dialect, maxFields int) bool {
 	commas, points := 0, 0
-	records(sample, whole, d, maxFields, func(cells [][]byte) {
-		for _, c := range cells {
-			s := strings.TrimSpace(string(c))
+	records(sample, whole, d, maxFields, func(row dataset.Record) {
+		for i := range row.Len() {
+			s := strings.TrimSpace(string(row.Cell(i)))
 			if len(s) > 30 {
 				continue
 			}
@@ -135,12 +137,12 @@ func isNumber(s string) bool {
 
 // looksLikeHeader reports whether the first record names columns: it has a cell
 // that is neither a number nor missing, or counts up 0, 1, 2 ... or 1, 2, 3 ...
-func looksLikeHeader(cells [][]byte) bool {
+func looksLikeHeader(row dataset.Record) bool {
 	numbers := 0
-	counting := len(cells) > 1
+	counting := row.Len() > 1
 	first := 0
-	for i, c := range cells {
-		s := strings.TrimSpace(string(c))
+	for i := range row.Len() {
+		s := strings.TrimSpace(string(row.Cell(i)))
 		switch {
 		case isNumber(s):
 			numbers++
