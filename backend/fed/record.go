@@ -142,13 +142,14 @@ type RoundRecord struct {
 
 // RoundParty is an admitted update of a round.
 type RoundParty struct {
-	Party    PartyID `json:"party"`
-	Name     string  `json:"name"`
-	Examples int64   `json:"examples"`
-	Weight   Number  `json:"weight"`
-	Loss     Number  `json:"loss"` // mean local training loss
-	Update   BlobRef `json:"update"`
-	Norm     Number  `json:"norm"`
+	Party    PartyID   `json:"party"`
+	Name     string    `json:"name"`
+	Examples int64     `json:"examples"`
+	Weight   Number    `json:"weight"`
+	Loss     Number    `json:"loss"` // mean local training loss
+	Update   BlobRef   `json:"update"`
+	Norm     Number    `json:"norm"`
+	Claim    Signature `json:"claim"` // the party's own, of this update
 }
 
 // RunEnd closes a run.
@@ -189,17 +190,23 @@ type AlignmentDoc struct {
 
 // Update is what a party returns for a round.
 type Update struct {
-	Run      RunID   `json:"run"`
-	Term     uint64  `json:"term"`
-	Round    int     `json:"round"` // the round that it helps to close
-	Base     Digest  `json:"base"`  // params it was trained from
-	Blob     BlobRef `json:"blob"`  // safetensors of the delta
-	Examples int64   `json:"examples"`
-	Loss     Number  `json:"loss"`
-	Valid    Sums    `json:"valid"` // of the base params on the party's validation rows
+	Run      RunID     `json:"run"`
+	Term     uint64    `json:"term"`
+	Round    int       `json:"round"` // the round that it helps to close
+	Base     Digest    `json:"base"`  // params it was trained from
+	Blob     BlobRef   `json:"blob"`  // safetensors of the delta
+	Examples int64     `json:"examples"`
+	Loss     Number    `json:"loss"`
+	Valid    Sums      `json:"valid"` // of the base params on the party's validation rows
+	Claim    Signature `json:"claim"` // of what the record says of it
 	// Problem says, instead of a blob, why this party cannot train: it then counts
 	// as absent with that reason.
 	Problem string `json:"problem,omitempty"`
+}
+
+// Claimed returns what Claim signs.
+func (u Update) Claimed() Claim {
+	return Claim{Run: u.Run, Round: u.Round, Base: u.Base, Update: u.Blob.Digest, Examples: u.Examples}
 }
 
 // Incoming is an update with its sender, as authenticated by the network.
@@ -211,6 +218,7 @@ type Incoming struct {
 // EvalAsk asks a party for sums of params on its own rows.
 type EvalAsk struct {
 	Run    RunID   `json:"run"`
+	Round  int     `json:"round"` // whose params they are
 	Params BlobRef `json:"params"`
 	Part   string  `json:"part"` // valid | test
 	Alone  bool    `json:"alone"`

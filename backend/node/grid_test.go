@@ -76,17 +76,35 @@ func TestPauseAndResume(t *testing.T) {
 		}
 		return most
 	}
-	before := held()
-	for range 5 { // five heartbeats of the coordinator pass
-		from := time.Now()
-		Eventually(t, "a heartbeat", func() bool { return time.Since(from) > l.Hospital[0].opts.Timers.Heartbeat })
+	beats := func() { // five heartbeats of the coordinator pass
+		for range 5 {
+			from := time.Now()
+			Eventually(t, "a heartbeat", func() bool { return time.Since(from) > l.Hospital[0].opts.Timers.Heartbeat })
+		}
 	}
+	beats() // a round whose end had been proposed when the pause came still ends
+	before := held()
+	beats()
 	if after := held(); after > before || after >= cfg.Rounds {
 		t.Errorf("the run went from round %d to %d while it was paused", before, after)
 	}
 	d, _ := others[1].run(run)
 	if !strings.Contains(d.Run.Sentence, "Paused after round") {
 		t.Errorf("sentence %q", d.Run.Sentence)
+	}
+	for _, h := range l.Hospital { // all computers are off for a night
+		h.stop()
+	}
+	for _, h := range l.Hospital {
+		h.start()
+	}
+	l.together(l.Hospital...)
+	for _, h := range l.Hospital {
+		Eventually(t, h.Name+" to show the pause again", func() bool { d, _ := h.run(run); return d.Run.State == "paused" && d.CanResume })
+	}
+	lead, _ = l.coordinator(run)
+	if after := held(); after > before {
+		t.Errorf("the run went from round %d to %d while all were away", before, after)
 	}
 	must(others[1].ResumeRun(t.Context(), run, ""))(t)
 	got := l.OneTruth(project, run)

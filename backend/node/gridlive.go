@@ -244,14 +244,17 @@ func (g *grids) control(ctx context.Context, id fed.RunID, action, reason string
 	if action == "takeover" {
 		return x.session.TakeOver()
 	}
+	// It is on this party's disk before anybody hears of it, and reaches the
+	// coordinator with this party's answers even if the message is lost.
+	if err := g.act(x, g.n.me(), action, reason); err != nil {
+		return err
+	}
 	if s.Leader != "" && s.Leader != g.n.me() {
 		if err := g.n.net.Send(ctx, s.Leader, wire.Control{Grid: id, Action: action, Reason: reason}); err != nil {
-			return err
+			g.n.opts.Log.Info("act not told", "run", id, "action", action, "error", err.Error())
 		}
-		g.noteAct(x, g.n.me(), action, reason) // here too, where the person looks
-		return nil
 	}
-	return g.act(x, g.n.me(), action, reason)
+	return nil
 }
 
 func (g *grids) act(x *grid, by fed.PartyID, action, reason string) (err error) {

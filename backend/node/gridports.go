@@ -140,15 +140,15 @@ func toWire(run fed.RunID, msg round.Msg, ref fed.BlobRef) (wire.Message, error)
 	case round.Vote:
 		return wire.Vote{Grid: run, Epoch: m.Epoch, Term: m.Term, Acc: m.Acc}, nil
 	case round.VoteReply:
-		return wire.VoteReply{Grid: run, Epoch: m.Epoch, Term: m.Term, Granted: m.Granted, Why: uint8(m.Why), Out: m.Out}, nil
+		return wire.VoteReply{Grid: run, Epoch: m.Epoch, Term: m.Term, Granted: m.Granted, Why: uint8(m.Why), Out: m.Out, Vote: m.Vote}, nil
 	case round.Round:
-		w := wire.Round{Grid: run, Epoch: m.Epoch, Voters: m.Voters, Learners: m.Learners, Term: m.Term, Acc: m.Acc, Committed: m.Committed, CommittedEpoch: m.CommittedEpoch, Held: m.Held, Empty: m.Empty}
+		w := wire.Round{Mandate: m.Mandate, Grid: run, Epoch: m.Epoch, Voters: m.Voters, Learners: m.Learners, Term: m.Term, Acc: m.Acc, Committed: m.Committed, CommittedEpoch: m.CommittedEpoch, Decision: m.Hold.Seq, Held: m.Hold.Held, Empty: m.Empty}
 		if ref.Root != "" || ref.Size > 0 {
 			w.Blob = ref
 		}
 		return w, nil
 	case round.Ack:
-		return wire.Ack{Grid: run, Epoch: m.Epoch, Term: m.Term, Acc: m.Acc, Refused: m.Refused, NoVote: m.NoVote, Out: m.Out}, nil
+		return wire.Ack{Grid: run, Epoch: m.Epoch, Term: m.Term, Acc: m.Acc, Refused: m.Refused, NoVote: m.NoVote, Out: m.Out, Decision: m.Hold.Seq, Held: m.Hold.Held}, nil
 	case round.Presence:
 		return wire.Presence{Grid: run, Term: m.Term, Absent: m.Absent}, nil
 	}
@@ -164,12 +164,12 @@ func fromWire(msg wire.Message) (run fed.RunID, m round.Msg, ref fed.BlobRef, ok
 	case wire.Vote:
 		return w.Grid, round.Vote{Epoch: w.Epoch, Term: w.Term, Acc: w.Acc}, ref, true
 	case wire.VoteReply:
-		return w.Grid, round.VoteReply{Epoch: w.Epoch, Term: w.Term, Granted: w.Granted, Why: round.Refusal(w.Why), Out: w.Out}, ref, true
+		return w.Grid, round.VoteReply{Epoch: w.Epoch, Term: w.Term, Granted: w.Granted, Why: round.Refusal(w.Why), Out: w.Out, Vote: w.Vote}, ref, true
 	case wire.Round:
 		members := round.Members{Epoch: w.Epoch, Voters: w.Voters, Learners: w.Learners}
-		return w.Grid, round.Round{Members: members, Term: w.Term, Acc: w.Acc, Committed: w.Committed, CommittedEpoch: w.CommittedEpoch, Held: w.Held, Empty: w.Empty}, w.Blob, true
+		return w.Grid, round.Round{Members: members, Mandate: w.Mandate, Term: w.Term, Acc: w.Acc, Committed: w.Committed, CommittedEpoch: w.CommittedEpoch, Hold: round.Hold{Seq: w.Decision, Held: w.Held}, Empty: w.Empty}, w.Blob, true
 	case wire.Ack:
-		return w.Grid, round.Ack{Epoch: w.Epoch, Term: w.Term, Acc: w.Acc, Refused: w.Refused, NoVote: w.NoVote, Out: w.Out}, ref, true
+		return w.Grid, round.Ack{Epoch: w.Epoch, Term: w.Term, Acc: w.Acc, Refused: w.Refused, NoVote: w.NoVote, Out: w.Out, Hold: round.Hold{Seq: w.Decision, Held: w.Held}}, ref, true
 	case wire.Presence:
 		return w.Grid, round.Presence{Term: w.Term, Absent: w.Absent}, ref, true
 	}

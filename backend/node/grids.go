@@ -234,7 +234,7 @@ func (g *grids) place(ctx context.Context, run fed.Run) error {
 
 func (g *grids) ports(run fed.Run) party.Ports {
 	return party.Ports{
-		Self: g.n.me(), Net: gridNet{g.n}, Store: gridStore{g.n}, Blobs: g.n.blobs(), Trainer: g.trainer, Timers: g.n.opts.Timers,
+		Self: g.n.me(), Sign: g.n.keys().Signed, Verify: fed.VerifierOf(g.n.keys().Verify), Net: gridNet{g.n}, Store: gridStore{g.n}, Blobs: g.n.blobs(), Trainer: g.trainer, Timers: g.n.opts.Timers,
 		Stands: true, Now: time.Now, Draw: draw, Log: g.n.opts.Log, Tell: g.tell,
 		Lead: func(ctx context.Context, s *party.Session, acc fed.Checkpoint) { g.lead(ctx, run, s, acc) },
 	}

@@ -75,6 +75,7 @@ func TestMemberLies(t *testing.T) {
 	t.Run("documents", s.lieInDocuments)
 	t.Run("questions", s.askWithoutRight)
 	t.Run("updates", s.lieInUpdates)
+	t.Run("lead", s.usurp)
 	t.Run("size", s.sendTooMuch)
 	release()
 	got := l.OneTruth(project, run)
@@ -168,6 +169,48 @@ func (s *siege) askWithoutRight(t *testing.T) {
 	}
 }
 
+// usurp has the liar pass for the coordinator of a newer term: without a mandate,
+// with its own vote alone, and with the mandate of who leads.
+func (s *siege) usurp(t *testing.T) {
+	s = s.in(t)
+	id := fed.RunID(s.run)
+	st := s.liar.grids.get(id).session.State()
+	r, _ := s.liar.tracker.Run(id)
+	acc := st.Committed
+	acc.Term = st.Term + 5
+	m := wire.Round{Grid: id, Epoch: 1, Term: acc.Term, Acc: acc, Blob: must(s.liar.store.Ref(acc.Digest))(t)}
+	for _, p := range []*Hospital{s.lead, s.mark, s.liar} {
+		x, _ := r.Member(p.me())
+		for len(m.Voters) <= x.Rank {
+			m.Voters = append(m.Voters, "")
+		}
+		m.Voters[x.Rank] = p.me()
+	}
+	ballot := fed.Ballot{Run: id, Epoch: 1, Term: acc.Term, Candidate: s.liar.me(), Acc: acc}
+	own := s.liar.keys().Signed(fed.BallotDomain, ballot.SigningBytes())
+	for why, mandate := range map[string]fed.Mandate{
+		"grid: no mandate to coordinate": {}, "grid: mandate not proven": {Ballot: ballot, Votes: []fed.Signature{own, own}},
+	} {
+		m.Mandate = mandate
+		before := s.mark.counted(why)
+		if err := s.liar.net.Send(t.Context(), s.mark.me(), m); err != nil {
+			t.Fatal(err)
+		}
+		s.counts("a lead without votes", why, before)
+	}
+	before := s.mark.counted("grid: mandate not proven")
+	m.Mandate = st.Mandate
+	m.Term, m.Acc.Term, m.Mandate.Term = acc.Term, acc.Term, acc.Term
+	if err := s.liar.net.Send(t.Context(), s.mark.me(), m); err != nil {
+		t.Fatal(err)
+	}
+	s.counts("a lead with another's votes", "grid: mandate not proven", before)
+	if x := s.mark.grids.get(id).session.State(); x.Leader != s.lead.me() || x.Term != st.Term {
+		t.Errorf("%s is led by %s in term %d", s.mark.Name, x.Leader.Short(), x.Term)
+	}
+	s.refusal("sums for a usurper", "eval: permission", wire.Eval{EvalAsk: fed.EvalAsk{Run: id, Round: acc.Round, Params: m.Blob, Part: "test"}})
+}
+
 // lieInUpdates lies to the coordinator.
 func (s *siege) lieInUpdates(t *testing.T) {
 	s = s.in(t)
@@ -176,6 +219,7 @@ func (s *siege) lieInUpdates(t *testing.T) {
 	x := s.liar.grids.get(fed.RunID(s.run)).session.State()
 	ref := must(s.liar.store.PutBytes(t.Context(), []byte("no params at all")))(t)
 	u := wire.Update{Update: fed.Update{Run: fed.RunID(s.run), Term: x.Term, Round: x.Committed.Round + 1, Base: x.Committed.Digest, Blob: ref, Examples: 1 << 40, Valid: fed.Sums{}}}
+	u.Claim = s.liar.keys().Signed(fed.ClaimDomain, u.Claimed().SigningBytes())
 	u.Sig = mark.identity().Sign(wire.UpdateDomain, u.SigningBytes())
 	s.refusal("an update of another party", "update: permission", u)
 	u.Sig = bytes.Repeat([]byte{1}, 64)

@@ -263,6 +263,12 @@ type keys struct{ n *Node }
 func (k keys) Party() fed.PartyID                     { return k.n.me() }
 func (k keys) PublicKey() []byte                      { return k.n.identity().PublicKey() }
 func (k keys) Sign(domain string, body []byte) []byte { return k.n.identity().Sign(domain, body) }
+
+// Signed signs body with the key that proves it.
+func (k keys) Signed(domain string, body []byte) fed.Signature {
+	return fed.Signature{Key: k.PublicKey(), Sig: k.Sign(domain, body)}
+}
+
 func (k keys) Verify(key []byte, domain string, body, sig []byte) bool {
 	return identity.Verify(key, domain, body, sig)
 }

@@ -76,10 +76,13 @@ func (m *Machine) broadcast() {
 	m.sent = m.now
 	msg := Round{
 		Members: m.p.Members, Term: m.p.Term, Acc: m.p.Acc,
-		Committed: m.committed, CommittedEpoch: m.comEpoch, Held: m.held,
+		Committed: m.committed, CommittedEpoch: m.comEpoch, Hold: m.p.Hold,
 	}
 	for _, p := range m.everybody() {
-		msg.Empty = m.has[p]
+		msg.Empty, msg.Mandate = m.has[p], fed.Mandate{}
+		if !m.shown[p] {
+			msg.Mandate = m.p.Mandate
+		}
 		m.send(p, msg)
 	}
 }
@@ -134,7 +137,7 @@ func (m *Machine) tellEpoch() {
 
 // open tells, once, that the next round may start from Acc.
 func (m *Machine) open() {
-	if !m.accCommitted || m.held || m.opened == m.p.Acc || m.coordinator == "" || m.left || m.p.Acc.Term != m.p.Term {
+	if !m.accCommitted || m.p.Hold.Held || m.opened == m.p.Acc || m.coordinator == "" || m.left || m.p.Acc.Term != m.p.Term {
 		return
 	}
 	m.opened = m.p.Acc
@@ -154,6 +157,13 @@ func (m *Machine) roundReceived(from fed.PartyID, r Round) {
 		m.refuse(from, "a second coordinator in one term")
 		return
 	}
+	if !m.cfg.Changes && !m.p.Members.same(r.Members) {
+		m.refuse(from, "members other than the run's")
+		return
+	}
+	if !m.proven(from, r) {
+		return
+	}
 	m.follow(from, r)
 	m.accept(from, r)
 	m.settle(r)
@@ -171,10 +181,7 @@ func (m *Machine) follow(from fed.PartyID, r Round) {
 	}
 	m.heard, m.lost = m.now, false
 	m.setAbsent(from, false)
-	if m.held != r.Held {
-		m.held = r.Held
-		m.tell(Held{Held: r.Held})
-	}
+	m.decided(from, r.Hold)
 	m.extend()
 }
 
@@ -210,7 +217,7 @@ func (m *Machine) ack(to fed.PartyID, term uint64) {
 	if m.mutant&noTermFence == 0 {
 		term = m.p.Term
 	}
-	m.send(to, Ack{Epoch: m.p.Epoch, Term: term, Acc: m.p.Acc, NoVote: m.cfg.Forgot})
+	m.send(to, Ack{Epoch: m.p.Epoch, Term: term, Acc: m.p.Acc, NoVote: m.cfg.Forgot, Hold: m.p.Hold})
 }
 
 // settle notes what the coordinator knows to be committed.
@@ -248,10 +255,16 @@ func (m *Machine) ackReceived(from fed.PartyID, a Ack) {
 		m.adopt(a.Term)
 		return
 	}
-	if m.state != Coordinator || a.Term < m.p.Term || a.Refused {
+	if m.state != Coordinator {
 		return
 	}
+	if a.Term < m.p.Term || a.Refused {
+		delete(m.shown, from) // it may have lost its memory
+		return
+	}
+	m.shown[from] = m.p.Has(from)
 	m.setAbsent(from, false)
+	m.decided(from, a.Hold)
 	if a.NoVote {
 		return
 	}

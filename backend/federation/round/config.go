@@ -17,6 +17,15 @@ type Config struct {
 	// the party was removed, admitted again and built anew, because it may have
 	// forgotten a promise.
 	Forgot bool
+	// Changes says that the members may change while the grid stands. The votes of a
+	// mandate are then those of its epoch's voters, which this party may not know:
+	// their signatures are checked, not their number. Without it the members are
+	// those of the record for good.
+	Changes bool
+	// Run is the grid's run. Sign signs a ballot as this party.
+	Run    fed.RunID
+	Sign   func(fed.Ballot) fed.Signature
+	Verify fed.Verifier
 	Timers
 }
 
@@ -72,6 +81,9 @@ func (c Config) Validate() error {
 	if c.Self == "" {
 		return fed.Errorf(fed.Invalid, "give the party's identifier", "a grid needs to know its own party")
 	}
+	if c.Sign == nil || c.Verify == nil {
+		return fed.Errorf(fed.Invalid, "give the party's keys", "a grid needs to sign and to verify votes")
+	}
 	return c.Timers.Validate()
 }
 
@@ -84,6 +96,10 @@ type Persistent struct {
 	Acc      fed.Checkpoint
 	// CommittedRound is the newest round known to be committed, -1 for none.
 	CommittedRound int
+	// Hold is the newest decision of a person that is known here.
+	Hold Hold
+	// Mandate is the newest term's that was shown here, without votes for none.
+	Mandate fed.Mandate
 }
 
 // Fresh returns the record of a grid in which nothing has happened yet.
@@ -99,7 +115,10 @@ func (p Persistent) Validate() error {
 	if err := checkCheckpoint(p.Acc); err != nil {
 		return fed.Errorf(fed.Corrupt, "restore the application's database", "saved checkpoint: %w", err)
 	}
-	if p.Acc.Term > p.Term || p.Term > maxTerm || p.CommittedRound < -1 {
+	if err := checkMandate(p.Mandate, p.Mandate.Term); err != nil {
+		return fed.Errorf(fed.Corrupt, "restore the application's database", "saved mandate: %w", err)
+	}
+	if p.Acc.Term > p.Term || p.Term > maxTerm || p.Hold.Seq > maxTerm || p.CommittedRound < -1 {
 		return fed.Errorf(fed.Corrupt, "restore the application's database", "saved grid has checkpoint term %d above its term %d", p.Acc.Term, p.Term)
 	}
 	return nil

@@ -195,7 +195,11 @@ func TestMalformedMessages(t *testing.T) {
 		Round{Term: 2, Acc: good},
 		Round{Term: 2, Acc: good, Members: Members{Epoch: 1, Voters: []fed.PartyID{"A", "A"}}},
 		Round{Term: 2, Acc: good, Members: l.members, Committed: fed.Checkpoint{Round: 9}},
-		Ack{Term: maxTerm + 1}, PrevoteReply{Term: maxTerm + 1}, VoteReply{Term: maxTerm + 1}, Presence{Term: maxTerm + 1},
+		Round{Term: 2, Acc: good, Members: l.members, Mandate: mandateOf(fed.Ballot{Run: testRun, Epoch: 1, Term: 3, Candidate: "C"}, "A", "C")},
+		Round{Term: 2, Acc: good, Members: l.members, Mandate: mandateOf(fed.Ballot{Run: testRun, Epoch: 1, Term: 2, Candidate: "C"}, "A", "B", "C", "D", "E", "F", "G", "H")},
+		Round{Term: 2, Acc: good, Members: l.members, Mandate: fed.Mandate{Ballot: fed.Ballot{Term: 2}}},
+		Ack{Term: 2, Hold: Hold{Seq: maxTerm + 1}}, Round{Term: 2, Acc: good, Members: l.members, Hold: Hold{Seq: maxTerm + 1}}, Vote{Term: 2 + maxLeap, Acc: good},
+		Ack{Term: 2 + maxLeap}, Ack{Term: maxTerm + 1}, PrevoteReply{Term: maxTerm + 1}, VoteReply{Term: maxTerm + 1}, Presence{Term: maxTerm + 1},
 	}
 	before := l.disk["B"]
 	for _, m := range bad {
@@ -234,16 +238,25 @@ func TestConfigIsChecked(t *testing.T) {
 	}
 	draw := func() float64 { return 0 }
 	ok := Fresh(Elect([]fed.PartyID{"A"}))
-	if _, err := New(Config{Timers: tm}, ok, draw, origin); fed.KindOf(err) != fed.Invalid {
-		t.Errorf("no self: %v", err)
+	for i, change := range []func(*Config){func(c *Config) { c.Self = "" }, func(c *Config) { c.Sign = nil }, func(c *Config) { c.Verify = nil }} {
+		cfg := keysOf("A")
+		cfg.Timers = tm
+		change(&cfg)
+		if _, err := New(cfg, ok, draw, origin); fed.KindOf(err) != fed.Invalid {
+			t.Errorf("configuration %d: %v", i, err)
+		}
 	}
 	for i, p := range []Persistent{
 		{CommittedRound: -1},
 		{Members: ok.Members, Term: 1, Acc: fed.Checkpoint{Term: 2, Digest: named("a0")}},
 		{Members: ok.Members, CommittedRound: -2},
 		{Members: ok.Members, Acc: fed.Checkpoint{Digest: "x"}},
+		{Members: ok.Members, Mandate: fed.Mandate{Ballot: fed.Ballot{Term: 1}}},
+		{Members: ok.Members, Mandate: fed.Mandate{Votes: make([]fed.Signature, 1)}},
 	} {
-		if _, err := New(Config{Self: "A", Timers: tm}, p, draw, origin); err == nil {
+		cfg := keysOf("A")
+		cfg.Timers = tm
+		if _, err := New(cfg, p, draw, origin); err == nil {
 			t.Errorf("record %d was accepted", i)
 		}
 	}

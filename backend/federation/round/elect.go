@@ -15,6 +15,10 @@ func (m *Machine) receive(in Received) {
 		m.refuse(in.From, err.Error())
 		return
 	}
+	if termOf(in.Msg) > m.p.Term+maxLeap {
+		m.refuse(in.From, "term out of range")
+		return
+	}
 	if len(m.last) < maxMembers || m.p.Has(in.From) {
 		m.last[in.From] = m.now
 	}
@@ -178,6 +182,7 @@ func (m *Machine) startVote() {
 	m.coordinator = ""
 	m.enter(Candidate)
 	m.startBallot()
+	m.votes = map[fed.PartyID]fed.Signature{m.cfg.Self: m.cfg.Sign(m.ballot())}
 	m.askVoters()
 	m.countVotes()
 }
@@ -191,13 +196,15 @@ func (m *Machine) countVotes() {
 func (m *Machine) voteAsked(from fed.PartyID, q Vote) {
 	m.adopt(q.Term)
 	why := m.voteRefusal(from, q)
-	if why == NotRefused {
+	reply := VoteReply{Epoch: m.p.Epoch, Term: m.p.Term, Granted: why == NotRefused, Why: why, Out: m.excluded(from)}
+	if reply.Granted {
 		if m.p.VotedFor != from {
 			m.p.VotedFor, m.dirty = from, true
 		}
 		m.rearm()
+		reply.Vote = m.cfg.Sign(fed.Ballot{Run: m.cfg.Run, Epoch: q.Epoch, Term: q.Term, Candidate: from, Acc: q.Acc})
 	}
-	m.send(from, VoteReply{Epoch: m.p.Epoch, Term: m.p.Term, Granted: why == NotRefused, Why: why, Out: m.excluded(from)})
+	m.send(from, reply)
 }
 
 func (m *Machine) voteRefusal(from fed.PartyID, q Vote) Refusal {
@@ -223,11 +230,15 @@ func (m *Machine) voteAnswered(from fed.PartyID, r VoteReply) {
 	if m.state != Candidate || r.Term != m.p.Term || !m.p.IsVoter(from) {
 		return
 	}
-	m.answered[from] = true
 	if r.Granted {
-		m.grants[from] = true
-		m.countVotes()
+		if who, ok := m.cfg.Verify(fed.BallotDomain, m.ballot().SigningBytes(), r.Vote); !ok || who != from {
+			m.refuse(from, "vote that is not signed by its voter")
+			return
+		}
+		m.votes[from], m.grants[from] = r.Vote, true
 	}
+	m.answered[from] = true
+	m.countVotes()
 }
 
 // win makes this party the coordinator and proposes its checkpoint again under
@@ -237,15 +248,18 @@ func (m *Machine) win() {
 	m.enter(Coordinator)
 	m.coordinator, m.lost, m.pending = m.cfg.Self, false, nil
 	m.heard, m.reign = m.now, m.p.Term
-	m.acked = map[fed.PartyID]time.Time{}
+	m.acked, m.shown = map[fed.PartyID]time.Time{}, map[fed.PartyID]bool{}
+	mandate := fed.Mandate{Ballot: m.ballot()}
 	var votes []fed.PartyID
 	for _, v := range m.p.Voters {
 		if m.grants[v] {
 			m.acked[v] = m.now
 			votes = append(votes, v)
+			mandate.Votes = append(mandate.Votes, m.votes[v])
 		}
 	}
-	m.grants, m.answered, m.stopped = nil, nil, Stopped{}
+	m.keepMandate(mandate)
+	m.grants, m.answered, m.votes, m.stopped = nil, nil, nil, Stopped{}
 	m.tell(Led{Party: m.cfg.Self, Term: m.p.Term, Votes: votes})
 	if m.p.Acc.Digest != "" && m.mutant&noRepropose == 0 {
 		m.p.Acc.Term, m.dirty = m.p.Term, true

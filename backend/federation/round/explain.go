@@ -42,7 +42,7 @@ func (m *Machine) Explain(now time.Time) Facts {
 	f := Facts{
 		At: now, State: m.state, Self: m.cfg.Self, Coordinator: m.coordinator, Rank: -1,
 		Term: m.p.Term, Since: m.since, Epoch: m.p.Epoch, Round: m.p.Acc.Round,
-		Committed: m.p.CommittedRound, Voters: len(m.p.Voters), Held: m.held, Removed: m.removed,
+		Committed: m.p.CommittedRound, Voters: len(m.p.Voters), Held: m.p.Hold.Held, Removed: m.removed,
 	}
 	if m.coordinator != "" && m.state != Coordinator {
 		f.LastHeard = m.heard

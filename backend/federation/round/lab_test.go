@@ -1,7 +1,9 @@
 package round
 
 import (
+	"bytes"
 	"fmt"
+	"hash/fnv"
 	"slices"
 	"strings"
 	"testing"
@@ -18,6 +20,7 @@ type lab struct {
 	members Members
 	timers  Timers
 	mutant  mutant
+	fixed   bool // the members never change
 	m       map[fed.PartyID]*Machine
 	disk    map[fed.PartyID]Persistent
 	stands  map[fed.PartyID]bool
@@ -48,9 +51,45 @@ func (l *lab) add(n fed.PartyID) {
 	l.restart(n)
 }
 
+// testRun is the run of all grids of these tests.
+const testRun = fed.RunID("0123456789abcdef0123456789abcdef")
+
+// keysOf returns the configuration of a party with keys that stand in for Ed25519: a
+// hash that anybody could make.
+func keysOf(self fed.PartyID) Config {
+	return Config{Self: self, Run: testRun, Sign: func(b fed.Ballot) fed.Signature { return signed(self, b) }, Verify: verify}
+}
+
+func signed(p fed.PartyID, b fed.Ballot) fed.Signature {
+	return fed.Signature{Key: []byte(p), Sig: sign(p, fed.BallotDomain, b.SigningBytes())}
+}
+
+func sign(p fed.PartyID, domain string, body []byte) []byte {
+	h := fnv.New64a()
+	for _, b := range [...][]byte{[]byte(p), {0}, []byte(domain), {0}, body} {
+		_, _ = h.Write(b)
+	}
+	return h.Sum(nil)
+}
+
+func verify(domain string, body []byte, s fed.Signature) (fed.PartyID, bool) {
+	p := fed.PartyID(s.Key)
+	return p, bytes.Equal(s.Sig, sign(p, domain, body))
+}
+
+// mandateOf is the mandate of a candidate with the votes of the named parties.
+func mandateOf(b fed.Ballot, by ...fed.PartyID) fed.Mandate {
+	m := fed.Mandate{Ballot: b}
+	for _, p := range by {
+		m.Votes = append(m.Votes, signed(p, b))
+	}
+	return m
+}
+
 // restart builds a party's machine again from its disk.
 func (l *lab) restart(n fed.PartyID) {
-	cfg := Config{Self: n, Stands: l.stands[n], Forgot: l.forgot[n], Timers: l.timers}
+	cfg := keysOf(n)
+	cfg.Stands, cfg.Forgot, cfg.Timers, cfg.Changes = l.stands[n], l.forgot[n], l.timers, !l.fixed
 	m, err := New(cfg, l.disk[n], func() float64 { return 0 }, origin.Add(l.now))
 	if err != nil {
 		l.t.Fatalf("restart %s: %v", n, err)
@@ -173,7 +212,15 @@ func printRecord(p Persistent) string {
 	if p.VotedFor != "" {
 		vote = string(p.VotedFor)
 	}
-	return fmt.Sprintf("epoch %d term %d vote %s acc %s committed %d", p.Epoch, p.Term, vote, printCheckpoint(p.Acc), p.CommittedRound)
+	mandate := ""
+	if len(p.Mandate.Votes) > 0 {
+		mandate = fmt.Sprintf(" mandate %d of %s", p.Mandate.Term, p.Mandate.Candidate)
+	}
+	hold := ""
+	if p.Hold.Seq > 0 {
+		hold = fmt.Sprintf(" decision %d%s", p.Hold.Seq, when(p.Hold.Held, " held"))
+	}
+	return fmt.Sprintf("epoch %d term %d vote %s acc %s committed %d%s%s", p.Epoch, p.Term, vote, printCheckpoint(p.Acc), p.CommittedRound, mandate, hold)
 }
 
 func printMsg(m Msg) string {
@@ -187,7 +234,7 @@ func printMsg(m Msg) string {
 	case VoteReply:
 		return fmt.Sprintf("VOTE_REPLY term %d %s%s", m.Term, verdict(m.Granted, m.Why), when(m.Out, " out"))
 	case Round:
-		return fmt.Sprintf("ROUND epoch %d term %d acc %s committed %s%s%s", m.Epoch, m.Term, printCheckpoint(m.Acc), printCheckpoint(m.Committed), when(m.Empty, " empty"), when(m.Held, " held"))
+		return fmt.Sprintf("ROUND epoch %d term %d acc %s committed %s%s%s", m.Epoch, m.Term, printCheckpoint(m.Acc), printCheckpoint(m.Committed), when(m.Empty, " empty"), when(m.Hold.Held, " held"))
 	case Ack:
 		return fmt.Sprintf("ACK term %d acc %s%s%s%s", m.Term, printCheckpoint(m.Acc), when(m.Refused, " refused"), when(m.NoVote, " no vote"), when(m.Out, " out"))
 	case Presence:

@@ -29,7 +29,20 @@ func drawMembers(t *rapid.T) Members {
 	return m
 }
 
-func drawMsg(t *rapid.T) Msg {
+// drawVote is somebody's signature of the ballot that is open at m, or of another.
+func drawVote(t *rapid.T, m *Machine) fed.Signature {
+	b := m.ballot()
+	if rapid.IntRange(0, 4).Draw(t, "ballot") == 0 {
+		b.Term++
+	}
+	return signed(rapid.SampledFrom(lawParties).Draw(t, "voter"), b)
+}
+
+func drawHold(t *rapid.T) Hold {
+	return Hold{rapid.Uint64Range(0, 3).Draw(t, "decision"), rapid.Bool().Draw(t, "held")}
+}
+
+func drawMsg(t *rapid.T, m *Machine) Msg {
 	term := rapid.Uint64Range(0, 7).Draw(t, "term")
 	yes := rapid.Bool()
 	switch rapid.IntRange(0, 6).Draw(t, "kind") {
@@ -40,15 +53,20 @@ func drawMsg(t *rapid.T) Msg {
 	case 2:
 		return Vote{Epoch: 1, Term: term, Acc: drawCheckpoint(t, term)}
 	case 3:
-		return VoteReply{Epoch: 1, Term: term, Granted: yes.Draw(t, "granted"), Out: yes.Draw(t, "out")}
+		return VoteReply{Epoch: 1, Term: term, Granted: yes.Draw(t, "granted"), Out: yes.Draw(t, "out"), Vote: drawVote(t, m)}
 	case 4:
 		acc := drawCheckpoint(t, term)
 		if acc.Digest != "" && rapid.IntRange(0, 3).Draw(t, "fit") > 0 {
 			acc.Term = term
 		}
-		return Round{Members: drawMembers(t), Term: term, Acc: acc, Committed: drawCheckpoint(t, term), CommittedEpoch: 1, Held: yes.Draw(t, "held")}
+		r := Round{Members: drawMembers(t), Term: term, Acc: acc, Committed: drawCheckpoint(t, term), CommittedEpoch: 1, Hold: drawHold(t)}
+		if term > 0 && rapid.IntRange(0, 3).Draw(t, "proof") > 0 {
+			b := fed.Ballot{Run: testRun, Epoch: m.p.Epoch, Term: term, Candidate: rapid.SampledFrom(lawParties[1:]).Draw(t, "candidate")}
+			r.Mandate = mandateOf(b, rapid.SliceOfNDistinct(rapid.SampledFrom(lawParties), 1, 4, rapid.ID[fed.PartyID]).Draw(t, "voters")...)
+		}
+		return r
 	case 5:
-		return Ack{Epoch: 1, Term: term, Acc: drawCheckpoint(t, term), Refused: yes.Draw(t, "refused"), Out: yes.Draw(t, "out")}
+		return Ack{Epoch: 1, Term: term, Acc: drawCheckpoint(t, term), Refused: yes.Draw(t, "refused"), Out: yes.Draw(t, "out"), Hold: drawHold(t)}
 	}
 	return Presence{Term: term, Absent: yes.Draw(t, "absent")}
 }
@@ -68,7 +86,7 @@ func drawInput(t *rapid.T, m *Machine) Input {
 	case 6:
 		return rapid.SampledFrom([]Input{TakeOver{}, Woke{}, Pause{}, Resume{}, Leave{}, Return{}}).Draw(t, "button")
 	}
-	return Received{rapid.SampledFrom(lawParties[1:]).Draw(t, "from"), drawMsg(t)}
+	return Received{rapid.SampledFrom(lawParties[1:]).Draw(t, "from"), drawMsg(t, m)}
 }
 
 // Whatever arrives, true or not: the record stays valid, terms never fall, a vote
@@ -77,7 +95,9 @@ func drawInput(t *rapid.T, m *Machine) Input {
 func TestLaws(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		now := origin
-		m, err := New(Config{Self: "A", Stands: rapid.Bool().Draw(t, "stands"), Timers: Default()}, Fresh(Elect(lawParties[:rapid.IntRange(1, 4).Draw(t, "k")])), func() float64 { return .5 }, now)
+		cfg := keysOf("A")
+		cfg.Stands, cfg.Changes, cfg.Timers = rapid.Bool().Draw(t, "stands"), rapid.Bool().Draw(t, "changes"), Default()
+		m, err := New(cfg, Fresh(Elect(lawParties[:rapid.IntRange(1, 4).Draw(t, "k")])), func() float64 { return .5 }, now)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,11 +129,19 @@ func checkLaws(t *rapid.T, m *Machine, before, disk Persistent, out Output) {
 		t.Fatalf("the vote of term %d changed from %s to %s", after.Term, before.VotedFor, after.VotedFor)
 	case after.Acc != before.Acc && !at(before.Acc, before.Epoch).less(at(after.Acc, after.Epoch)):
 		t.Fatalf("acc fell from %+v to %+v", before.Acc, after.Acc)
+	case after.Mandate.Term < before.Mandate.Term || after.Mandate.Term == before.Mandate.Term && after.Mandate.Ballot != before.Mandate.Ballot:
+		t.Fatalf("the mandate of term %d gave way to that of term %d", before.Mandate.Term, after.Mandate.Term)
+	case m.Coordinator() != "" && (after.Mandate.Candidate != m.Coordinator() || after.Mandate.Term != after.Term):
+		t.Fatalf("%s coordinates in term %d under the mandate of %s in term %d", m.Coordinator(), after.Term, after.Mandate.Candidate, after.Mandate.Term)
+	case !m.cfg.Changes && m.Coordinator() != "" && after.Mandate.Check(after.Voters, verify) != nil:
+		t.Fatalf("%s coordinates: %v", m.Coordinator(), after.Mandate.Check(after.Voters, verify))
+	case after.Hold.less(before.Hold):
+		t.Fatalf("decision %+v gave way to %+v", before.Hold, after.Hold)
 	case after.CommittedRound < before.CommittedRound:
 		t.Fatalf("committed round fell to %d", after.CommittedRound)
 	case m.State() == Coordinator && (after.VotedFor != "A" || m.Coordinator() != "A"):
 		t.Fatalf("coordinates in term %d after voting for %q", after.Term, after.VotedFor)
-	case disk.Term != after.Term || disk.VotedFor != after.VotedFor || disk.Acc != after.Acc || disk.Epoch != after.Epoch || disk.CommittedRound != after.CommittedRound:
+	case disk.Term != after.Term || disk.VotedFor != after.VotedFor || disk.Acc != after.Acc || disk.Epoch != after.Epoch || disk.CommittedRound != after.CommittedRound || disk.Mandate.Term != after.Mandate.Term || disk.Hold != after.Hold:
 		t.Fatalf("the disk has %+v, the machine %+v", disk, after)
 	}
 	for _, o := range out.Send {

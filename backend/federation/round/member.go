@@ -66,6 +66,11 @@ func (m Members) Validate() error {
 	return nil
 }
 
+// same reports whether next is m.
+func (m Members) same(next Members) bool {
+	return m.Epoch == next.Epoch && slices.Equal(m.Voters, next.Voters) && slices.Equal(m.Learners, next.Learners)
+}
+
 // oneStep reports whether next differs from m by at most one voter.
 func (m Members) oneStep(next Members) bool {
 	changed := 0
@@ -89,7 +94,7 @@ func (m *Machine) change(next Members) error {
 	if err := m.mayPropose(); err != nil {
 		return err
 	}
-	if err := next.Validate(); err != nil {
+	if err := m.mayChange(next); err != nil {
 		return err
 	}
 	if m.p.Acc.Digest == "" {
@@ -119,7 +124,7 @@ func (m *Machine) change(next Members) error {
 // so the one that stays has them all; with more voters that is not so, and the
 // ordinary change is the way.
 func (m *Machine) force(next Members) error {
-	if err := next.Validate(); err != nil {
+	if err := m.mayChange(next); err != nil {
 		return err
 	}
 	if len(m.p.Voters) != 2 || next.Epoch != m.p.Epoch+1 || len(next.Voters) != 1 || next.Voters[0] != m.cfg.Self || !m.p.IsVoter(m.cfg.Self) {
@@ -133,6 +138,13 @@ func (m *Machine) force(next Members) error {
 	m.stepDown(Paused, Forced)
 	m.startPrevote(false)
 	return nil
+}
+
+func (m *Machine) mayChange(next Members) error {
+	if !m.cfg.Changes {
+		return fed.Errorf(fed.Invalid, "start another run", "the members of this grid do not change")
+	}
+	return next.Validate()
 }
 
 // ousted notes that a member's committed epoch does not contain this party.

@@ -35,13 +35,14 @@ type Vote struct {
 	Acc   fed.Checkpoint
 }
 
-// VoteReply answers Vote; Term is the voter's own.
+// VoteReply answers Vote; Term is the voter's own. A vote that is granted is signed.
 type VoteReply struct {
 	Epoch   uint64
 	Term    uint64
 	Granted bool
 	Why     Refusal
 	Out     bool
+	Vote    fed.Signature // of the candidate's ballot
 }
 
 // Round is what a coordinator sends: its checkpoint, and what it knows to be
@@ -54,8 +55,11 @@ type Round struct {
 	Committed fed.Checkpoint
 	// CommittedEpoch is the epoch in which Committed was committed.
 	CommittedEpoch uint64
-	Held           bool // a person paused the run
+	Hold           Hold
 	Empty          bool
+	// Mandate proves that the sender coordinates in Term; without votes to a party
+	// that has shown that it knows it.
+	Mandate fed.Mandate
 }
 
 // Ack answers Round with what the party holds. It counts toward a commit only if
@@ -64,10 +68,20 @@ type Ack struct {
 	Epoch   uint64
 	Term    uint64
 	Acc     fed.Checkpoint
-	Refused bool // Term is newer than the Round's
+	Refused bool // Term is newer than the Round's, or its mandate is not known
 	NoVote  bool // does not count: the party's disk went back in time
+	Hold    Hold
 	Out     bool
 }
+
+// Hold is what persons decided about the pause of a grid. Seq counts the decisions:
+// of two, the later stands everywhere, and of two at once the pause.
+type Hold struct {
+	Seq  uint64
+	Held bool
+}
+
+func (h Hold) less(o Hold) bool { return h.Seq < o.Seq || h.Seq == o.Seq && !h.Held && o.Held }
 
 // Presence says that a party leaves politely, or is back.
 type Presence struct {
@@ -263,6 +277,9 @@ func (r Reason) String() string {
 const (
 	maxTerm  = 1 << 48
 	maxRound = 1 << 30
+	// maxLeap bounds by how much one message may raise a term or a count of
+	// decisions, so that a peer that lies cannot use them up.
+	maxLeap = 1 << 20
 )
 
 func checkCheckpoint(c fed.Checkpoint) error {
@@ -295,17 +312,47 @@ func check(msg Msg) error {
 	case Presence:
 		return checkTerm(msg.Term, fed.Checkpoint{})
 	case Ack:
+		if msg.Hold.Seq > maxTerm {
+			return fmt.Errorf("decision %d out of range", msg.Hold.Seq)
+		}
 		return checkTerm(msg.Term, msg.Acc)
 	case Round:
+		if msg.Hold.Seq > maxTerm {
+			return fmt.Errorf("decision %d out of range", msg.Hold.Seq)
+		}
 		if err := checkCheckpoint(msg.Committed); err != nil {
 			return err
 		}
 		if err := msg.Members.Validate(); err != nil {
 			return err
 		}
+		if err := checkMandate(msg.Mandate, msg.Term); err != nil {
+			return err
+		}
 		return checkTerm(msg.Term, msg.Acc)
 	}
 	return fmt.Errorf("unknown message %T", msg)
+}
+
+// termOf returns the term that a message would raise this party's to.
+func termOf(msg Msg) uint64 {
+	switch msg := msg.(type) {
+	case Prevote:
+		return msg.Term
+	case PrevoteReply:
+		return msg.Term
+	case Vote:
+		return msg.Term
+	case VoteReply:
+		return msg.Term
+	case Round:
+		return msg.Term
+	case Ack:
+		return msg.Term
+	case Presence:
+		return msg.Term
+	}
+	return 0
 }
 
 func checkTerm(term uint64, acc fed.Checkpoint) error {

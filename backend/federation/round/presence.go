@@ -2,14 +2,33 @@ package round
 
 import "synergos.app/desktop/backend/fed"
 
-// hold pauses or resumes the opening of rounds. What a follower sets holds only
-// until the coordinator says otherwise.
+// hold takes a person's decision. It stands, also after a restart, until another is
+// known here.
 func (m *Machine) hold(held bool) {
-	if m.held == held {
+	if m.p.Hold.Held != held {
+		m.setHold(Hold{m.p.Hold.Seq + 1, held})
+	}
+}
+
+// decided takes a decision that another party knows of, if it is newer than this
+// party's. One that was overtaken while its party was away changes nothing.
+func (m *Machine) decided(from fed.PartyID, h Hold) {
+	switch {
+	case !m.p.Hold.less(h):
+	case h.Seq > m.p.Hold.Seq+maxLeap:
+		m.refuse(from, "count of decisions out of range")
+	default:
+		m.setHold(h)
+	}
+}
+
+func (m *Machine) setHold(h Hold) {
+	changed := m.p.Hold.Held != h.Held
+	m.p.Hold, m.dirty = h, true
+	if !changed {
 		return
 	}
-	m.held = held
-	m.tell(Held{Held: held})
+	m.tell(Held{Held: h.Held})
 	if m.state == Coordinator {
 		m.broadcast()
 		m.open()

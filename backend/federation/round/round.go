@@ -60,11 +60,12 @@ type Machine struct {
 	dirty bool
 
 	state       State
-	coordinator fed.PartyID // "" when unknown
-	reign       uint64      // the term in which this party last won
-	since       time.Time   // when coordinator was first heard, or state was entered
-	heard       time.Time   // last message of the coordinator; zero: none
-	due         time.Time   // election timer
+	coordinator fed.PartyID                   // "" when unknown
+	reign       uint64                        // the term in which this party last won
+	votes       map[fed.PartyID]fed.Signature // candidate: what was granted
+	since       time.Time                     // when coordinator was first heard, or state was entered
+	heard       time.Time                     // last message of the coordinator; zero: none
+	due         time.Time                     // election timer
 	jitter      time.Duration
 	lost        bool // the coordinator's silence was told
 
@@ -76,6 +77,7 @@ type Machine struct {
 
 	acked   map[fed.PartyID]time.Time // coordinator: last ACK of this term
 	has     map[fed.PartyID]bool      // coordinator: ACKed exactly Acc
+	shown   map[fed.PartyID]bool      // coordinator: knows the mandate of this term
 	leaving []fed.PartyID             // coordinator: removed by an open change, still told
 
 	accCommitted bool
@@ -88,7 +90,6 @@ type Machine struct {
 
 	last    map[fed.PartyID]time.Time
 	absent  map[fed.PartyID]bool
-	held    bool
 	left    bool
 	removed bool
 }
@@ -243,10 +244,10 @@ func (m *Machine) enter(s State) {
 func (m *Machine) stepDown(s State, why Reason) {
 	if m.state == Coordinator {
 		m.coordinator = ""
-		m.acked, m.has, m.leaving = nil, nil, nil
+		m.acked, m.has, m.shown, m.leaving = nil, nil, nil, nil
 		m.tell(SteppedDown{Term: m.reign, Why: why})
 	}
-	m.grants, m.answered, m.takeOver = nil, nil, false
+	m.grants, m.answered, m.votes, m.takeOver = nil, nil, nil, false
 	m.enter(s)
 	m.rearm()
 }

@@ -92,6 +92,7 @@ type world struct {
 	rolled   bool
 	rollback bool
 	forced   bool
+	changes  bool // the members may change
 	fault    string
 	stats    simStats
 }
@@ -116,6 +117,7 @@ func newWorld(seed uint64, k, spare int, mu mutant) *world {
 	}
 	w.loss = 0.2 * w.rng.Float64()
 	w.rollback = w.rng.IntN(5) == 0
+	w.changes = seed%4 != 1
 	for i := range k + spare {
 		w.ids = append(w.ids, party(i))
 		w.index[party(i)] = i
@@ -133,7 +135,9 @@ func newWorld(seed uint64, k, spare int, mu mutant) *world {
 func (w *world) boot(i int) {
 	n := w.nodes[i]
 	n.gen++
-	m, err := New(Config{Self: w.ids[i], Stands: true, Forgot: n.forgot, Timers: simTimers}, n.disk, w.rng.Float64, origin.Add(w.now))
+	cfg := keysOf(w.ids[i])
+	cfg.Stands, cfg.Forgot, cfg.Timers, cfg.Changes = true, n.forgot, simTimers, w.changes
+	m, err := New(cfg, n.disk, w.rng.Float64, origin.Add(w.now))
 	if err != nil {
 		w.fail("restart of %s: %v", w.ids[i], err)
 		return
@@ -351,6 +355,9 @@ func (w *world) button(i int, in Input) {
 
 // members adds or removes one voter wherever somebody coordinates.
 func (w *world) members() {
+	if !w.changes {
+		return
+	}
 	for i, n := range w.nodes {
 		if !n.up || n.frozen > w.now || n.m.mayPropose() != nil || n.m.p.Acc.Digest == "" {
 			continue
@@ -388,7 +395,7 @@ func (w *world) oldDisk(i int) {
 // the other.
 func (w *world) goOnAlone(i int) {
 	n := w.nodes[i]
-	if w.forced || !n.up || n.frozen > w.now || n.m.state == Coordinator || !n.m.mayStand() || len(n.m.p.Voters) != 2 || len(w.ids) != 2 {
+	if w.forced || !w.changes || !n.up || n.frozen > w.now || n.m.state == Coordinator || !n.m.mayStand() || len(n.m.p.Voters) != 2 || len(w.ids) != 2 {
 		return
 	}
 	w.forced = true

@@ -179,6 +179,35 @@ func (c *checker) signed(field string, p *pb.Signed) Signed {
 	return Signed{Body: c.bytes(field, p.Body, MaxStatement), Sig: c.exact(field, p.Sig, sigSize, false)}
 }
 
+// signature reads a signature with its key where one is wanted, and refuses it
+// elsewhere.
+func (c *checker) signature(field string, p *pb.Signature, want bool) fed.Signature {
+	c.want(want == (p != nil), field, "has no place here, or is missing")
+	if p == nil {
+		return fed.Signature{}
+	}
+	c.want(len(p.Key) > 0, field, "has no key")
+	return fed.Signature{Key: c.bytes(field, p.Key, MaxKey), Sig: c.exact(field, p.Sig, sigSize, false)}
+}
+
+// mandate reads the mandate of a grid; absent is none.
+func (c *checker) mandate(grid fed.RunID, p *pb.Mandate) fed.Mandate {
+	if p == nil {
+		return fed.Mandate{}
+	}
+	m := fed.Mandate{Ballot: fed.Ballot{
+		Run: grid, Epoch: c.term("mandate", p.Epoch), Term: c.term("mandate", p.Term), Candidate: c.party("mandate", p.Candidate), Acc: c.checkpoint("mandate", p.Acc),
+	}}
+	if len(p.Votes) == 0 || len(p.Votes) > MaxVoters {
+		c.fail("mandate", "has too few or too many votes")
+		return m
+	}
+	for _, v := range p.Votes {
+		m.Votes = append(m.Votes, c.signature("mandate", v, true))
+	}
+	return m
+}
+
 func (c *checker) addrs(list []string) []string {
 	return c.texts("addrs", list, MaxAddrs, MaxAddr)
 }

@@ -141,11 +141,12 @@ func fromVotes(c *checker, m *pb.Envelope) Message {
 		p := b.Vote
 		return Vote{c.grid(p.GetGrid()), c.term("epoch", p.GetEpoch()), c.term("term", p.GetTerm()), c.checkpoint("acc", p.GetAcc())}
 	case *pb.Envelope_PrevoteReply:
+		c.signature("vote", b.PrevoteReply.GetVote(), false)
 		return c.voteReply(b.PrevoteReply)
 	case *pb.Envelope_VoteReply:
 		r := c.voteReply(b.VoteReply)
 		c.want(r.For == 0, "for", "belongs to a prevote")
-		return VoteReply{r.Grid, r.Epoch, r.Term, r.Granted, r.Why, r.Out}
+		return VoteReply{r.Grid, r.Epoch, r.Term, r.Granted, r.Why, r.Out, c.signature("vote", b.VoteReply.GetVote(), r.Granted)}
 	}
 	return nil
 }
@@ -164,7 +165,7 @@ func fromRound(c *checker, m *pb.Envelope) Message {
 		return c.roundMsg(b.Round)
 	case *pb.Envelope_Ack:
 		p := b.Ack
-		return Ack{c.grid(p.GetGrid()), c.term("epoch", p.GetEpoch()), c.term("term", p.GetTerm()), c.checkpoint("acc", p.GetAcc()), p.GetRefused(), p.GetNoVote(), p.GetOut()}
+		return Ack{c.grid(p.GetGrid()), c.term("epoch", p.GetEpoch()), c.term("term", p.GetTerm()), c.checkpoint("acc", p.GetAcc()), p.GetRefused(), p.GetNoVote(), p.GetOut(), c.term("decision", p.GetDecision()), p.GetHeld()}
 	case *pb.Envelope_Presence:
 		p := b.Presence
 		return Presence{c.grid(p.GetGrid()), c.term("term", p.GetTerm()), p.GetAbsent()}
@@ -182,8 +183,8 @@ func (c *checker) roundMsg(p *pb.Round) Round {
 		Grid: c.grid(p.GetGrid()), Epoch: c.term("epoch", p.GetEpoch()),
 		Voters: c.parties("voters", p.GetVoters(), MaxVoters), Learners: c.parties("learners", p.GetLearners(), MaxLearners),
 		Term: c.term("term", p.GetTerm()), Acc: c.checkpoint("acc", p.GetAcc()), Committed: c.checkpoint("committed", p.GetCommitted()),
-		CommittedEpoch: c.term("committed_epoch", p.GetCommittedEpoch()), Held: p.GetHeld(), Empty: p.GetEmpty(),
-		Blob: c.blob("blob", p.GetBlob(), true), Task: c.text("task", p.GetTask(), MaxTask), DeadlineMs: c.count("deadline_ms", p.GetDeadlineMs()),
+		CommittedEpoch: c.term("committed_epoch", p.GetCommittedEpoch()), Decision: c.term("decision", p.GetDecision()), Held: p.GetHeld(), Empty: p.GetEmpty(),
+		Mandate: c.mandate(c.grid(p.GetGrid()), p.GetMandate()), Blob: c.blob("blob", p.GetBlob(), true), Task: c.text("task", p.GetTask(), MaxTask), DeadlineMs: c.count("deadline_ms", p.GetDeadlineMs()),
 	}
 }
 
@@ -194,6 +195,7 @@ func (c *checker) update(p *pb.Update) Update {
 		Valid: c.sums("valid", p.GetValid()), Problem: c.text("problem", p.GetProblem(), MaxText),
 	}
 	u.Blob = c.blob("blob", p.GetBlob(), u.Problem != "")
+	u.Claim = c.signature("claim", p.GetClaim(), u.Blob.Digest != "")
 	return Update{u, c.exact("sig", p.GetSig(), sigSize, true)}
 }
 
@@ -209,7 +211,7 @@ func fromAsk(c *checker, m *pb.Envelope) Message {
 		return ScoreReply{c.grid(p.GetGrid()), c.round(p.GetRound()), c.json("body", p.GetBody(), MaxBody)}
 	case *pb.Envelope_Eval:
 		p := b.Eval
-		return Eval{fed.EvalAsk{Run: c.grid(p.GetGrid()), Params: c.blob("params", p.GetParams(), false), Part: c.oneOf("part", p.GetPart(), "valid", "test"), Alone: p.GetAlone()}}
+		return Eval{fed.EvalAsk{Run: c.grid(p.GetGrid()), Round: c.round(p.GetRound()), Params: c.blob("params", p.GetParams(), false), Part: c.oneOf("part", p.GetPart(), "valid", "test"), Alone: p.GetAlone()}}
 	case *pb.Envelope_EvalReply:
 		return EvalReply{c.evalReply(b.EvalReply)}
 	case *pb.Envelope_Query:

@@ -120,7 +120,7 @@ type (
 		Term  uint64
 		Acc   fed.Checkpoint
 	}
-	// VoteReply answers Vote.
+	// VoteReply answers Vote; Vote signs the ballot when it is granted.
 	VoteReply struct {
 		Grid    fed.RunID
 		Epoch   uint64
@@ -128,9 +128,10 @@ type (
 		Granted bool
 		Why     uint8
 		Out     bool
+		Vote    fed.Signature
 	}
 	// Round is the coordinator's checkpoint and task; Empty marks a heartbeat. Blob
-	// cites Acc's params, or is zero.
+	// cites Acc's params, or is zero. Mandate has no votes where the receiver knows it.
 	Round struct {
 		Grid           fed.RunID
 		Epoch          uint64
@@ -140,21 +141,25 @@ type (
 		Acc            fed.Checkpoint
 		Committed      fed.Checkpoint
 		CommittedEpoch uint64
+		Decision       uint64 // counts what persons decided about pausing; Held is the newest
 		Held           bool
 		Empty          bool
 		Blob           fed.BlobRef
 		Task           string
 		DeadlineMs     int64 // time left for the round, 0 = none
+		Mandate        fed.Mandate
 	}
 	// Ack answers Round.
 	Ack struct {
-		Grid    fed.RunID
-		Epoch   uint64
-		Term    uint64
-		Acc     fed.Checkpoint
-		Refused bool
-		NoVote  bool
-		Out     bool
+		Grid     fed.RunID
+		Epoch    uint64
+		Term     uint64
+		Acc      fed.Checkpoint
+		Refused  bool
+		NoVote   bool
+		Out      bool
+		Decision uint64
+		Held     bool
 	}
 	// Presence says that a party leaves politely or is back.
 	Presence struct {

@@ -108,12 +108,12 @@ func toGrid(m *pb.Envelope, msg Message) bool {
 	case Vote:
 		m.Body = &pb.Envelope_Vote{Vote: &pb.Vote{Grid: string(v.Grid), Epoch: v.Epoch, Term: v.Term, Acc: pbCheckpoint(v.Acc)}}
 	case VoteReply:
-		m.Body = &pb.Envelope_VoteReply{VoteReply: &pb.VoteReply{Grid: string(v.Grid), Epoch: v.Epoch, Term: v.Term, Granted: v.Granted, Why: uint32(v.Why), Out: v.Out}}
+		m.Body = &pb.Envelope_VoteReply{VoteReply: &pb.VoteReply{Grid: string(v.Grid), Epoch: v.Epoch, Term: v.Term, Granted: v.Granted, Why: uint32(v.Why), Out: v.Out, Vote: pbSignature(v.Vote)}}
 	case Round:
 		m.Body = &pb.Envelope_Round{Round: pbRound(v)}
 	case Ack:
 		m.Body = &pb.Envelope_Ack{Ack: &pb.Ack{
-			Grid: string(v.Grid), Epoch: v.Epoch, Term: v.Term, Acc: pbCheckpoint(v.Acc), Refused: v.Refused, NoVote: v.NoVote, Out: v.Out,
+			Grid: string(v.Grid), Epoch: v.Epoch, Term: v.Term, Acc: pbCheckpoint(v.Acc), Refused: v.Refused, NoVote: v.NoVote, Out: v.Out, Decision: v.Decision, Held: v.Held,
 		}}
 	case Presence:
 		m.Body = &pb.Envelope_Presence{Presence: &pb.Presence{Grid: string(v.Grid), Term: v.Term, Absent: v.Absent}}
@@ -131,15 +131,35 @@ func pbRound(v Round) *pb.Round {
 	return &pb.Round{
 		Grid: string(v.Grid), Epoch: v.Epoch, Voters: pbParties(v.Voters), Learners: pbParties(v.Learners), Term: v.Term,
 		Acc: pbCheckpoint(v.Acc), Committed: pbCheckpoint(v.Committed), CommittedEpoch: v.CommittedEpoch,
-		Held: v.Held, Empty: v.Empty, Blob: pbBlob(v.Blob), Task: v.Task, DeadlineMs: v.DeadlineMs,
+		Decision: v.Decision, Held: v.Held, Empty: v.Empty, Blob: pbBlob(v.Blob), Task: v.Task, DeadlineMs: v.DeadlineMs, Mandate: pbMandate(v.Mandate),
 	}
+}
+
+func pbSignature(s fed.Signature) *pb.Signature {
+	if len(s.Key) == 0 && len(s.Sig) == 0 {
+		return nil
+	}
+	return &pb.Signature{Key: s.Key, Sig: s.Sig}
+}
+
+// pbMandate leaves out a mandate without votes: it is none. The grid is the
+// message's.
+func pbMandate(m fed.Mandate) *pb.Mandate {
+	if len(m.Votes) == 0 {
+		return nil
+	}
+	p := &pb.Mandate{Epoch: m.Epoch, Term: m.Term, Candidate: string(m.Candidate), Acc: pbCheckpoint(m.Acc)}
+	for _, v := range m.Votes {
+		p.Votes = append(p.Votes, &pb.Signature{Key: v.Key, Sig: v.Sig})
+	}
+	return p
 }
 
 func pbUpdate(v Update) *pb.Update {
 	u := v.Update
 	return &pb.Update{
 		Grid: string(u.Run), Term: u.Term, Round: uint64(u.Round), Base: string(u.Base), Blob: pbBlob(u.Blob),
-		Examples: u.Examples, Loss: float64(u.Loss), Valid: pbSums(u.Valid), Problem: u.Problem, Sig: v.Sig,
+		Examples: u.Examples, Loss: float64(u.Loss), Valid: pbSums(u.Valid), Problem: u.Problem, Sig: v.Sig, Claim: pbSignature(u.Claim),
 	}
 }
 
@@ -181,7 +201,7 @@ func toAsk(m *pb.Envelope, msg Message) bool {
 	case ScoreReply:
 		m.Body = &pb.Envelope_ScoreReply{ScoreReply: &pb.Body{Grid: string(v.Grid), Round: uint64(v.Round), Body: v.Body}}
 	case Eval:
-		m.Body = &pb.Envelope_Eval{Eval: &pb.Eval{Grid: string(v.Run), Params: pbBlob(v.Params), Part: v.Part, Alone: v.Alone}}
+		m.Body = &pb.Envelope_Eval{Eval: &pb.Eval{Grid: string(v.Run), Round: uint64(v.Round), Params: pbBlob(v.Params), Part: v.Part, Alone: v.Alone}}
 	case EvalReply:
 		r := &pb.EvalReply{Sums: pbSums(v.Sums), Train: v.Train, BytesIn: v.BytesIn, BytesOut: v.BytesOut}
 		if v.Alone != nil {

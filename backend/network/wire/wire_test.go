@@ -39,6 +39,7 @@ var (
 	acc    = fed.Checkpoint{Term: 3, Round: 7, Digest: digest, Parent: parent}
 	sig    = bytes.Repeat([]byte{9}, 64)
 	h32    = bytes.Repeat([]byte{5}, 32)
+	vote   = fed.Signature{Key: key, Sig: sig}
 	signed = Signed{Body: []byte("statement"), Sig: sig}
 	sums   = fed.Sums{Examples: 10, Loss: 2.5, Correct: 8, Confusion: []int64{4, 1, 1, 4}, Scores: []int64{1, 0, 2}, Absolute: 1, Target: -2, TargetSq: 3, Residual2: 4}
 )
@@ -72,16 +73,17 @@ func sample() []struct {
 		{OnPair, PairAnswer{Nonce: h32, Statement: signed, Addrs: []string{"h:1"}}}, {OnPair, PairReveal{h32}}, {OnPair, PairConfirm{true}},
 		{OnControl, Doc{doc}}, {OnControl, DocVector{heads}}, {OnControl, DocWant{heads}},
 		{OnControl, Prevote{grid, 2, 4, acc, true}}, {OnControl, PrevoteReply{grid, 2, 3, 4, true, 2, true}},
-		{OnControl, Vote{grid, 2, 4, acc}}, {OnControl, VoteReply{grid, 2, 4, true, 5, true}},
+		{OnControl, Vote{grid, 2, 4, acc}}, {OnControl, VoteReply{grid, 2, 4, true, 5, true, vote}},
 		{OnControl, Round{
 			Grid: grid, Epoch: 2, Voters: []fed.PartyID{author, second}, Learners: []fed.PartyID{second}, Term: 4, Acc: acc, Committed: acc,
-			CommittedEpoch: 1, Held: true, Empty: true, Blob: ref, Task: "train", DeadlineMs: 60000,
+			CommittedEpoch: 1, Decision: 3, Held: true, Empty: true, Blob: ref, Task: "train", DeadlineMs: 60000,
+			Mandate: fed.Mandate{Ballot: fed.Ballot{Run: grid, Epoch: 2, Term: 4, Candidate: author, Acc: acc}, Votes: []fed.Signature{vote, vote}},
 		}},
-		{OnControl, Ack{grid, 2, 4, acc, true, true, true}}, {OnControl, Presence{grid, 4, true}},
-		{OnControl, Update{fed.Update{Run: grid, Term: 4, Round: 8, Base: digest, Blob: ref, Examples: 10, Loss: 0.5, Valid: sums, Problem: "none"}, sig}},
+		{OnControl, Ack{grid, 2, 4, acc, true, true, true, 3, true}}, {OnControl, Presence{grid, 4, true}},
+		{OnControl, Update{fed.Update{Run: grid, Term: 4, Round: 8, Base: digest, Blob: ref, Examples: 10, Loss: 0.5, Valid: sums, Problem: "none", Claim: vote}, sig}},
 		{OnControl, Control{grid, "takeover", "A is away"}},
 		{OnControl, Align{fed.ProjectID(grid), "offer", []byte(`{}`)}}, {OnControl, Score{fed.ScoreAsk{Run: grid, Round: 8, Base: ref, In: []fed.RoundParty{party}}}},
-		{OnControl, ScoreReply{grid, 8, []byte(`{"rows":1}`)}}, {OnControl, Eval{fed.EvalAsk{Run: grid, Params: ref, Part: "test", Alone: true}}},
+		{OnControl, ScoreReply{grid, 8, []byte(`{"rows":1}`)}}, {OnControl, Eval{fed.EvalAsk{Run: grid, Round: 8, Params: ref, Part: "test", Alone: true}}},
 		{OnControl, EvalReply{fed.EvalReply{Sums: sums, Alone: &alone, Train: 3, BytesIn: 4, BytesOut: 5}}},
 		{OnControl, Query{"rows.count", []byte(`[]`)}}, {OnControl, Answer{[]byte(`1`)}},
 		{OnControl, BlobDial{hex2}}, {OnBlob, BlobGet{ref}}, {OnBlob, BlobManifest{[]fed.Digest{digest, parent}}}, {OnBlob, BlobHave{[]byte{5}}},
@@ -212,7 +214,7 @@ func bad() map[string]Message {
 		return Doc{m}
 	}
 	u := func(f func(*fed.Update)) Update {
-		m := fed.Update{Run: grid, Base: digest, Blob: ref}
+		m := fed.Update{Run: grid, Base: digest, Blob: ref, Claim: vote}
 		f(&m)
 		return Update{m, sig}
 	}
@@ -235,9 +237,15 @@ func bad() map[string]Message {
 		"vote no digest": Vote{Grid: grid, Acc: fed.Checkpoint{Round: 3}}, "vote round": Vote{Grid: grid, Acc: fed.Checkpoint{Round: -1, Digest: digest}},
 		"round voters": Round{Grid: grid, Voters: make([]fed.PartyID, 8)}, "round voter": Round{Grid: grid, Voters: []fed.PartyID{"x"}},
 		"round blob": Round{Grid: grid, Blob: fed.BlobRef{Digest: digest, Size: -1, Root: digest}}, "round task": Round{Grid: grid, Task: strings.Repeat("x", MaxTask+1)},
+		"mandate votes":     Round{Grid: grid, Mandate: fed.Mandate{Ballot: fed.Ballot{Run: grid, Candidate: author}, Votes: make([]fed.Signature, MaxVoters+1)}},
+		"mandate vote":      Round{Grid: grid, Mandate: fed.Mandate{Ballot: fed.Ballot{Run: grid, Candidate: author}, Votes: make([]fed.Signature, 1)}},
+		"mandate candidate": Round{Grid: grid, Mandate: fed.Mandate{Ballot: fed.Ballot{Run: grid}, Votes: []fed.Signature{{Key: []byte{1}, Sig: make([]byte, sigSize)}}}},
+		"unsigned vote":     VoteReply{Grid: grid, Granted: true}, "vote not granted": VoteReply{Grid: grid, Vote: fed.Signature{Key: []byte{1}, Sig: make([]byte, sigSize)}},
+		"vote key":       VoteReply{Grid: grid, Granted: true, Vote: fed.Signature{Key: make([]byte, MaxKey+1), Sig: make([]byte, sigSize)}},
 		"round deadline": Round{Grid: grid, DeadlineMs: -1},
 		"update loss":    u(func(m *fed.Update) { m.Loss = fed.Number(math.NaN()) }), "update infinite": u(func(m *fed.Update) { m.Valid.Residual2 = math.Inf(1) }),
 		"update base": u(func(m *fed.Update) { m.Base = "" }), "update blob": u(func(m *fed.Update) { m.Blob = fed.BlobRef{} }),
+		"update claim": u(func(m *fed.Update) { m.Claim = fed.Signature{} }), "update claim of nothing": u(func(m *fed.Update) { m.Problem, m.Blob = "none", fed.BlobRef{} }),
 		"update huge": u(func(m *fed.Update) { m.Blob.Size = MaxBlobSize + 1 }), "update examples": u(func(m *fed.Update) { m.Examples = -1 }),
 		"update counts": u(func(m *fed.Update) { m.Valid.Confusion = make([]int64, MaxCells+1) }), "update negative count": u(func(m *fed.Update) { m.Valid.Scores = []int64{-1} }),
 		"control action": Control{grid, "format", ""}, "align step": Align{fed.ProjectID(grid), "x", nil}, "align project": Align{"", "offer", nil},

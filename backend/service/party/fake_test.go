@@ -236,7 +236,7 @@ func newLab(t *testing.T, self string) *lab {
 func (l *lab) start() {
 	l.t.Helper()
 	s, err := Open(context.Background(), l.run, Ports{
-		Self: id(l.self), Net: l, Store: l.disk, Blobs: l.blobs, Trainer: l.trainer, Timers: round.Default(), Stands: true,
+		Self: id(l.self), Sign: func(domain string, body []byte) fed.Signature { return signed(id(l.self), domain, body) }, Verify: verify, Net: l, Store: l.disk, Blobs: l.blobs, Trainer: l.trainer, Timers: round.Default(), Stands: true,
 		Now: time.Now, Draw: func() float64 { return 0.5 }, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Lead: func(ctx context.Context, s *Session, acc fed.Checkpoint) { l.lead(ctx, s, acc) },
 		Tell: func(e Event) { l.add("tell %s: %s", e.Kind, e.Text) },
@@ -304,6 +304,25 @@ func (l *lab) Fetch(_ context.Context, from fed.PartyID, ref fed.BlobRef) error 
 	return err
 }
 
+// signed is a signature that stands in for Ed25519: a hash that anybody could make.
+func signed(p fed.PartyID, domain string, body []byte) fed.Signature {
+	return fed.Signature{Key: []byte(p), Sig: []byte(fed.DigestOf(fmt.Appendf(nil, "%s %s %x", p, domain, body)))}
+}
+
+func verify(domain string, body []byte, s fed.Signature) (fed.PartyID, bool) {
+	p := fed.PartyID(s.Key)
+	return p, string(s.Sig) == string(signed(p, domain, body).Sig)
+}
+
+// mandate is that of a member with the votes of all members.
+func (l *lab) mandate(of string, term uint64) fed.Mandate {
+	m := fed.Mandate{Ballot: fed.Ballot{Run: runID, Epoch: 1, Term: term, Candidate: id(of)}}
+	for _, n := range []string{"A", "B", "C"} {
+		m.Votes = append(m.Votes, signed(id(n), fed.BallotDomain, m.SigningBytes()))
+	}
+	return m
+}
+
 // checkpoint is a checkpoint that the other members hold.
 func (l *lab) checkpoint(term uint64, n int) fed.Checkpoint {
 	c := fed.Checkpoint{Term: term, Round: n, Digest: l.others.put(fmt.Appendf(nil, "params %d", n)).Digest}
@@ -316,7 +335,7 @@ func (l *lab) checkpoint(term uint64, n int) fed.Checkpoint {
 // coordinate has a member send its checkpoint, and once more as committed.
 func (l *lab) coordinate(from string, c fed.Checkpoint) {
 	l.t.Helper()
-	m := round.Round{Members: l.members, Term: c.Term, Acc: c}
+	m := round.Round{Members: l.members, Term: c.Term, Acc: c, Mandate: l.mandate(from, c.Term)}
 	l.deliver(from, m)
 	waitAll()
 	m.Committed, m.CommittedEpoch, m.Empty = c, l.members.Epoch, true

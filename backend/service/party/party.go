@@ -62,6 +62,8 @@ type Trained struct {
 // that it inherits, zero at the start.
 type Ports struct {
 	Self    fed.PartyID
+	Sign    func(domain string, body []byte) fed.Signature // as this party
+	Verify  fed.Verifier
 	Net     Net
 	Store   Store
 	Blobs   Blobs

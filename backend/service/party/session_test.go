@@ -22,7 +22,7 @@ func TestFollowerSavesThenSendsThenTells(t *testing.T) {
 		l.inOrder(t, "save grid: term 1, vote B", "send B VoteReply")
 		l.coordinate("B", l.checkpoint(1, 0))
 		l.inOrder(t, "fetch from B", "save grid: term 1, vote B, round 0 of term 1", "send B Ack", "tell committed", "train round 1", "save update of round 1", "send B update of round 1")
-		if u := l.updates(); len(u) != 1 || u[0].Run != runID || u[0].Term != 1 || u[0].Round != 1 || u[0].Base != l.checkpoint(1, 0).Digest || u[0].Examples != 7 || !l.blobs.Has(u[0].Blob.Digest) {
+		if u := l.updates(); len(u) != 1 || u[0].Run != runID || u[0].Term != 1 || u[0].Round != 1 || u[0].Base != l.checkpoint(1, 0).Digest || u[0].Examples != 7 || !claimed(u[0], "C") || !l.blobs.Has(u[0].Blob.Digest) {
 			t.Errorf("sent %+v", u)
 		}
 		if s := l.session.State(); s.Leader != id("B") || s.Term != 1 || s.Committed.Round != 0 || s.Live.State != "idle" || s.Explain == "" {
@@ -32,6 +32,12 @@ func TestFollowerSavesThenSendsThenTells(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// claimed reports whether a member signed what its update says.
+func claimed(u fed.Update, by string) bool {
+	p, ok := verify(fed.ClaimDomain, u.Claimed().SigningBytes(), u.Claim)
+	return ok && p == id(by)
 }
 
 func TestNothingLeavesThatCouldNotBeSaved(t *testing.T) {
@@ -271,7 +277,8 @@ func (l *lab) elect(term uint64) {
 			case round.Prevote:
 				l.deliver("B", round.PrevoteReply{Epoch: 1, Term: m.Term - 1, For: m.Term, Granted: true})
 			case round.Vote:
-				l.deliver("B", round.VoteReply{Epoch: 1, Term: m.Term, Granted: true})
+				b := fed.Ballot{Run: runID, Epoch: m.Epoch, Term: m.Term, Candidate: id(l.self), Acc: m.Acc}
+				l.deliver("B", round.VoteReply{Epoch: 1, Term: m.Term, Granted: true, Vote: signed(id("B"), fed.BallotDomain, b.SigningBytes())})
 			}
 		}
 		waitAll()

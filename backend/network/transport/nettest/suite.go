@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"sync"
 	"testing"
 	"time"
@@ -125,7 +126,7 @@ func testRequest(t *testing.T, build Build) {
 	r := build(t, 3, func(i int) transport.Handler {
 		return func(_ context.Context, from fed.PartyID, m wire.Message) (wire.Message, error) {
 			v := m.(wire.Vote)
-			return wire.VoteReply{Grid: v.Grid, Term: v.Term, Granted: i == 1}, nil
+			return wire.VoteReply{Grid: v.Grid, Term: v.Term, Why: uint8(i)}, nil
 		}
 	})
 	for i := 1; i < 3; i++ {
@@ -133,7 +134,7 @@ func testRequest(t *testing.T, build Build) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := (wire.VoteReply{Grid: Grid, Term: 7, Granted: i == 1}); m != want {
+		if want := (wire.VoteReply{Grid: Grid, Term: 7, Why: uint8(i)}); !reflect.DeepEqual(m, want) {
 			t.Fatalf("got %+v, want %+v", m, want)
 		}
 	}

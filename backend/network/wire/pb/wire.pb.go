@@ -1786,6 +1786,7 @@ type VoteReply struct {
 	Granted       bool                   `protobuf:"varint,5,opt,name=granted,proto3" json:"granted,omitempty"`
 	Why           uint32                 `protobuf:"varint,6,opt,name=why,proto3" json:"why,omitempty"`
 	Out           bool                   `protobuf:"varint,7,opt,name=out,proto3" json:"out,omitempty"`
+	Vote          *Signature             `protobuf:"bytes,8,opt,name=vote,proto3" json:"vote,omitempty"` // of the ballot, when a vote is granted
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1869,6 +1870,143 @@ func (x *VoteReply) GetOut() bool {
 	return false
 }
 
+func (x *VoteReply) GetVote() *Signature {
+	if x != nil {
+		return x.Vote
+	}
+	return nil
+}
+
+// A signature with the organisation key that made it.
+type Signature struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           []byte                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Sig           []byte                 `protobuf:"bytes,2,opt,name=sig,proto3" json:"sig,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Signature) Reset() {
+	*x = Signature{}
+	mi := &file_wire_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Signature) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Signature) ProtoMessage() {}
+
+func (x *Signature) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Signature.ProtoReflect.Descriptor instead.
+func (*Signature) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *Signature) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *Signature) GetSig() []byte {
+	if x != nil {
+		return x.Sig
+	}
+	return nil
+}
+
+// The ballot of a term with the votes of a majority.
+type Mandate struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Term          uint64                 `protobuf:"varint,2,opt,name=term,proto3" json:"term,omitempty"`
+	Candidate     string                 `protobuf:"bytes,3,opt,name=candidate,proto3" json:"candidate,omitempty"`
+	Acc           *Checkpoint            `protobuf:"bytes,4,opt,name=acc,proto3" json:"acc,omitempty"`
+	Votes         []*Signature           `protobuf:"bytes,5,rep,name=votes,proto3" json:"votes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Mandate) Reset() {
+	*x = Mandate{}
+	mi := &file_wire_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Mandate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Mandate) ProtoMessage() {}
+
+func (x *Mandate) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Mandate.ProtoReflect.Descriptor instead.
+func (*Mandate) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Mandate) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Mandate) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
+func (x *Mandate) GetCandidate() string {
+	if x != nil {
+		return x.Candidate
+	}
+	return ""
+}
+
+func (x *Mandate) GetAcc() *Checkpoint {
+	if x != nil {
+		return x.Acc
+	}
+	return nil
+}
+
+func (x *Mandate) GetVotes() []*Signature {
+	if x != nil {
+		return x.Votes
+	}
+	return nil
+}
+
 type Round struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	Grid           string                 `protobuf:"bytes,1,opt,name=grid,proto3" json:"grid,omitempty"`
@@ -1884,13 +2022,15 @@ type Round struct {
 	Blob           *Blob                  `protobuf:"bytes,11,opt,name=blob,proto3" json:"blob,omitempty"`    // of acc
 	Task           string                 `protobuf:"bytes,12,opt,name=task,proto3" json:"task,omitempty"`
 	DeadlineMs     int64                  `protobuf:"varint,13,opt,name=deadline_ms,json=deadlineMs,proto3" json:"deadline_ms,omitempty"`
+	Mandate        *Mandate               `protobuf:"bytes,14,opt,name=mandate,proto3" json:"mandate,omitempty"`    // until the party has shown that it knows it
+	Decision       uint64                 `protobuf:"varint,15,opt,name=decision,proto3" json:"decision,omitempty"` // number of the decision that held tells
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Round) Reset() {
 	*x = Round{}
-	mi := &file_wire_proto_msgTypes[19]
+	mi := &file_wire_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1902,7 +2042,7 @@ func (x *Round) String() string {
 func (*Round) ProtoMessage() {}
 
 func (x *Round) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[19]
+	mi := &file_wire_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1915,7 +2055,7 @@ func (x *Round) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Round.ProtoReflect.Descriptor instead.
 func (*Round) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{19}
+	return file_wire_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Round) GetGrid() string {
@@ -2009,6 +2149,20 @@ func (x *Round) GetDeadlineMs() int64 {
 	return 0
 }
 
+func (x *Round) GetMandate() *Mandate {
+	if x != nil {
+		return x.Mandate
+	}
+	return nil
+}
+
+func (x *Round) GetDecision() uint64 {
+	if x != nil {
+		return x.Decision
+	}
+	return 0
+}
+
 type Ack struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Grid          string                 `protobuf:"bytes,1,opt,name=grid,proto3" json:"grid,omitempty"`
@@ -2018,13 +2172,15 @@ type Ack struct {
 	Refused       bool                   `protobuf:"varint,5,opt,name=refused,proto3" json:"refused,omitempty"`
 	NoVote        bool                   `protobuf:"varint,6,opt,name=no_vote,json=noVote,proto3" json:"no_vote,omitempty"`
 	Out           bool                   `protobuf:"varint,7,opt,name=out,proto3" json:"out,omitempty"`
+	Decision      uint64                 `protobuf:"varint,8,opt,name=decision,proto3" json:"decision,omitempty"`
+	Held          bool                   `protobuf:"varint,9,opt,name=held,proto3" json:"held,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_wire_proto_msgTypes[20]
+	mi := &file_wire_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2036,7 +2192,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[20]
+	mi := &file_wire_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2049,7 +2205,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{20}
+	return file_wire_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Ack) GetGrid() string {
@@ -2101,6 +2257,20 @@ func (x *Ack) GetOut() bool {
 	return false
 }
 
+func (x *Ack) GetDecision() uint64 {
+	if x != nil {
+		return x.Decision
+	}
+	return 0
+}
+
+func (x *Ack) GetHeld() bool {
+	if x != nil {
+		return x.Held
+	}
+	return false
+}
+
 type Presence struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Grid          string                 `protobuf:"bytes,1,opt,name=grid,proto3" json:"grid,omitempty"`
@@ -2112,7 +2282,7 @@ type Presence struct {
 
 func (x *Presence) Reset() {
 	*x = Presence{}
-	mi := &file_wire_proto_msgTypes[21]
+	mi := &file_wire_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2124,7 +2294,7 @@ func (x *Presence) String() string {
 func (*Presence) ProtoMessage() {}
 
 func (x *Presence) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[21]
+	mi := &file_wire_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2137,7 +2307,7 @@ func (x *Presence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Presence.ProtoReflect.Descriptor instead.
 func (*Presence) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{21}
+	return file_wire_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Presence) GetGrid() string {
@@ -2179,7 +2349,7 @@ type Sums struct {
 
 func (x *Sums) Reset() {
 	*x = Sums{}
-	mi := &file_wire_proto_msgTypes[22]
+	mi := &file_wire_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2191,7 +2361,7 @@ func (x *Sums) String() string {
 func (*Sums) ProtoMessage() {}
 
 func (x *Sums) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[22]
+	mi := &file_wire_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2204,7 +2374,7 @@ func (x *Sums) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sums.ProtoReflect.Descriptor instead.
 func (*Sums) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{22}
+	return file_wire_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Sums) GetExamples() int64 {
@@ -2282,13 +2452,14 @@ type Update struct {
 	Valid         *Sums                  `protobuf:"bytes,8,opt,name=valid,proto3" json:"valid,omitempty"`
 	Problem       string                 `protobuf:"bytes,9,opt,name=problem,proto3" json:"problem,omitempty"`
 	Sig           []byte                 `protobuf:"bytes,10,opt,name=sig,proto3" json:"sig,omitempty"`
+	Claim         *Signature             `protobuf:"bytes,11,opt,name=claim,proto3" json:"claim,omitempty"` // absent with a problem
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Update) Reset() {
 	*x = Update{}
-	mi := &file_wire_proto_msgTypes[23]
+	mi := &file_wire_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2300,7 +2471,7 @@ func (x *Update) String() string {
 func (*Update) ProtoMessage() {}
 
 func (x *Update) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[23]
+	mi := &file_wire_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2313,7 +2484,7 @@ func (x *Update) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Update.ProtoReflect.Descriptor instead.
 func (*Update) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{23}
+	return file_wire_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Update) GetGrid() string {
@@ -2386,6 +2557,13 @@ func (x *Update) GetSig() []byte {
 	return nil
 }
 
+func (x *Update) GetClaim() *Signature {
+	if x != nil {
+		return x.Claim
+	}
+	return nil
+}
+
 type Control struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Grid          string                 `protobuf:"bytes,1,opt,name=grid,proto3" json:"grid,omitempty"`
@@ -2397,7 +2575,7 @@ type Control struct {
 
 func (x *Control) Reset() {
 	*x = Control{}
-	mi := &file_wire_proto_msgTypes[24]
+	mi := &file_wire_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2409,7 +2587,7 @@ func (x *Control) String() string {
 func (*Control) ProtoMessage() {}
 
 func (x *Control) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[24]
+	mi := &file_wire_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2422,7 +2600,7 @@ func (x *Control) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Control.ProtoReflect.Descriptor instead.
 func (*Control) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{24}
+	return file_wire_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Control) GetGrid() string {
@@ -2457,7 +2635,7 @@ type Align struct {
 
 func (x *Align) Reset() {
 	*x = Align{}
-	mi := &file_wire_proto_msgTypes[25]
+	mi := &file_wire_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2469,7 +2647,7 @@ func (x *Align) String() string {
 func (*Align) ProtoMessage() {}
 
 func (x *Align) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[25]
+	mi := &file_wire_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2482,7 +2660,7 @@ func (x *Align) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Align.ProtoReflect.Descriptor instead.
 func (*Align) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{25}
+	return file_wire_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Align) GetProject() string {
@@ -2521,7 +2699,7 @@ type RoundParty struct {
 
 func (x *RoundParty) Reset() {
 	*x = RoundParty{}
-	mi := &file_wire_proto_msgTypes[26]
+	mi := &file_wire_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2533,7 +2711,7 @@ func (x *RoundParty) String() string {
 func (*RoundParty) ProtoMessage() {}
 
 func (x *RoundParty) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[26]
+	mi := &file_wire_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2546,7 +2724,7 @@ func (x *RoundParty) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoundParty.ProtoReflect.Descriptor instead.
 func (*RoundParty) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{26}
+	return file_wire_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *RoundParty) GetParty() string {
@@ -2610,7 +2788,7 @@ type Score struct {
 
 func (x *Score) Reset() {
 	*x = Score{}
-	mi := &file_wire_proto_msgTypes[27]
+	mi := &file_wire_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2622,7 +2800,7 @@ func (x *Score) String() string {
 func (*Score) ProtoMessage() {}
 
 func (x *Score) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[27]
+	mi := &file_wire_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2635,7 +2813,7 @@ func (x *Score) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Score.ProtoReflect.Descriptor instead.
 func (*Score) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{27}
+	return file_wire_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Score) GetGrid() string {
@@ -2677,7 +2855,7 @@ type Body struct {
 
 func (x *Body) Reset() {
 	*x = Body{}
-	mi := &file_wire_proto_msgTypes[28]
+	mi := &file_wire_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2689,7 +2867,7 @@ func (x *Body) String() string {
 func (*Body) ProtoMessage() {}
 
 func (x *Body) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[28]
+	mi := &file_wire_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2702,7 +2880,7 @@ func (x *Body) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Body.ProtoReflect.Descriptor instead.
 func (*Body) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{28}
+	return file_wire_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Body) GetGrid() string {
@@ -2732,13 +2910,14 @@ type Eval struct {
 	Params        *Blob                  `protobuf:"bytes,2,opt,name=params,proto3" json:"params,omitempty"`
 	Part          string                 `protobuf:"bytes,3,opt,name=part,proto3" json:"part,omitempty"` // valid | test
 	Alone         bool                   `protobuf:"varint,4,opt,name=alone,proto3" json:"alone,omitempty"`
+	Round         uint64                 `protobuf:"varint,5,opt,name=round,proto3" json:"round,omitempty"` // whose params they are
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Eval) Reset() {
 	*x = Eval{}
-	mi := &file_wire_proto_msgTypes[29]
+	mi := &file_wire_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2750,7 +2929,7 @@ func (x *Eval) String() string {
 func (*Eval) ProtoMessage() {}
 
 func (x *Eval) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[29]
+	mi := &file_wire_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2763,7 +2942,7 @@ func (x *Eval) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Eval.ProtoReflect.Descriptor instead.
 func (*Eval) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{29}
+	return file_wire_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Eval) GetGrid() string {
@@ -2794,6 +2973,13 @@ func (x *Eval) GetAlone() bool {
 	return false
 }
 
+func (x *Eval) GetRound() uint64 {
+	if x != nil {
+		return x.Round
+	}
+	return 0
+}
+
 type EvalReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Sums          *Sums                  `protobuf:"bytes,1,opt,name=sums,proto3" json:"sums,omitempty"`
@@ -2807,7 +2993,7 @@ type EvalReply struct {
 
 func (x *EvalReply) Reset() {
 	*x = EvalReply{}
-	mi := &file_wire_proto_msgTypes[30]
+	mi := &file_wire_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2819,7 +3005,7 @@ func (x *EvalReply) String() string {
 func (*EvalReply) ProtoMessage() {}
 
 func (x *EvalReply) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[30]
+	mi := &file_wire_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2832,7 +3018,7 @@ func (x *EvalReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EvalReply.ProtoReflect.Descriptor instead.
 func (*EvalReply) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{30}
+	return file_wire_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *EvalReply) GetSums() *Sums {
@@ -2880,7 +3066,7 @@ type Query struct {
 
 func (x *Query) Reset() {
 	*x = Query{}
-	mi := &file_wire_proto_msgTypes[31]
+	mi := &file_wire_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2892,7 +3078,7 @@ func (x *Query) String() string {
 func (*Query) ProtoMessage() {}
 
 func (x *Query) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[31]
+	mi := &file_wire_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2905,7 +3091,7 @@ func (x *Query) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Query.ProtoReflect.Descriptor instead.
 func (*Query) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{31}
+	return file_wire_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Query) GetName() string {
@@ -2932,7 +3118,7 @@ type BlobDial struct {
 
 func (x *BlobDial) Reset() {
 	*x = BlobDial{}
-	mi := &file_wire_proto_msgTypes[32]
+	mi := &file_wire_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2944,7 +3130,7 @@ func (x *BlobDial) String() string {
 func (*BlobDial) ProtoMessage() {}
 
 func (x *BlobDial) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[32]
+	mi := &file_wire_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2957,7 +3143,7 @@ func (x *BlobDial) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlobDial.ProtoReflect.Descriptor instead.
 func (*BlobDial) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{32}
+	return file_wire_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *BlobDial) GetTicket() string {
@@ -2976,7 +3162,7 @@ type BlobGet struct {
 
 func (x *BlobGet) Reset() {
 	*x = BlobGet{}
-	mi := &file_wire_proto_msgTypes[33]
+	mi := &file_wire_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2988,7 +3174,7 @@ func (x *BlobGet) String() string {
 func (*BlobGet) ProtoMessage() {}
 
 func (x *BlobGet) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[33]
+	mi := &file_wire_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3001,7 +3187,7 @@ func (x *BlobGet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlobGet.ProtoReflect.Descriptor instead.
 func (*BlobGet) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{33}
+	return file_wire_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *BlobGet) GetRef() *Blob {
@@ -3021,7 +3207,7 @@ type BlobManifest struct {
 
 func (x *BlobManifest) Reset() {
 	*x = BlobManifest{}
-	mi := &file_wire_proto_msgTypes[34]
+	mi := &file_wire_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3033,7 +3219,7 @@ func (x *BlobManifest) String() string {
 func (*BlobManifest) ProtoMessage() {}
 
 func (x *BlobManifest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[34]
+	mi := &file_wire_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3046,7 +3232,7 @@ func (x *BlobManifest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlobManifest.ProtoReflect.Descriptor instead.
 func (*BlobManifest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{34}
+	return file_wire_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *BlobManifest) GetLeaves() []byte {
@@ -3066,7 +3252,7 @@ type BlobHave struct {
 
 func (x *BlobHave) Reset() {
 	*x = BlobHave{}
-	mi := &file_wire_proto_msgTypes[35]
+	mi := &file_wire_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3078,7 +3264,7 @@ func (x *BlobHave) String() string {
 func (*BlobHave) ProtoMessage() {}
 
 func (x *BlobHave) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[35]
+	mi := &file_wire_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3091,7 +3277,7 @@ func (x *BlobHave) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlobHave.ProtoReflect.Descriptor instead.
 func (*BlobHave) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{35}
+	return file_wire_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *BlobHave) GetBitmap() []byte {
@@ -3110,7 +3296,7 @@ type BlobCredit struct {
 
 func (x *BlobCredit) Reset() {
 	*x = BlobCredit{}
-	mi := &file_wire_proto_msgTypes[36]
+	mi := &file_wire_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3122,7 +3308,7 @@ func (x *BlobCredit) String() string {
 func (*BlobCredit) ProtoMessage() {}
 
 func (x *BlobCredit) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[36]
+	mi := &file_wire_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3135,7 +3321,7 @@ func (x *BlobCredit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlobCredit.ProtoReflect.Descriptor instead.
 func (*BlobCredit) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{36}
+	return file_wire_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *BlobCredit) GetBytes() uint32 {
@@ -3155,7 +3341,7 @@ type BlobData struct {
 
 func (x *BlobData) Reset() {
 	*x = BlobData{}
-	mi := &file_wire_proto_msgTypes[37]
+	mi := &file_wire_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3167,7 +3353,7 @@ func (x *BlobData) String() string {
 func (*BlobData) ProtoMessage() {}
 
 func (x *BlobData) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[37]
+	mi := &file_wire_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3180,7 +3366,7 @@ func (x *BlobData) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlobData.ProtoReflect.Descriptor instead.
 func (*BlobData) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{37}
+	return file_wire_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *BlobData) GetLeaf() uint32 {
@@ -3205,7 +3391,7 @@ type BlobEnd struct {
 
 func (x *BlobEnd) Reset() {
 	*x = BlobEnd{}
-	mi := &file_wire_proto_msgTypes[38]
+	mi := &file_wire_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3217,7 +3403,7 @@ func (x *BlobEnd) String() string {
 func (*BlobEnd) ProtoMessage() {}
 
 func (x *BlobEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[38]
+	mi := &file_wire_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3230,7 +3416,7 @@ func (x *BlobEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlobEnd.ProtoReflect.Descriptor instead.
 func (*BlobEnd) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{38}
+	return file_wire_proto_rawDescGZIP(), []int{40}
 }
 
 var File_wire_proto protoreflect.FileDescriptor
@@ -3369,7 +3555,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x04grid\x18\x01 \x01(\tR\x04grid\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x12\n" +
 	"\x04term\x18\x03 \x01(\x04R\x04term\x12)\n" +
-	"\x03acc\x18\x04 \x01(\v2\x17.synergos.v1.CheckpointR\x03acc\"\x99\x01\n" +
+	"\x03acc\x18\x04 \x01(\v2\x17.synergos.v1.CheckpointR\x03acc\"\xc5\x01\n" +
 	"\tVoteReply\x12\x12\n" +
 	"\x04grid\x18\x01 \x01(\tR\x04grid\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x12\n" +
@@ -3377,7 +3563,17 @@ const file_wire_proto_rawDesc = "" +
 	"\x03for\x18\x04 \x01(\x04R\x03for\x12\x18\n" +
 	"\agranted\x18\x05 \x01(\bR\agranted\x12\x10\n" +
 	"\x03why\x18\x06 \x01(\rR\x03why\x12\x10\n" +
-	"\x03out\x18\a \x01(\bR\x03out\"\x8a\x03\n" +
+	"\x03out\x18\a \x01(\bR\x03out\x12*\n" +
+	"\x04vote\x18\b \x01(\v2\x16.synergos.v1.SignatureR\x04vote\"/\n" +
+	"\tSignature\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\fR\x03key\x12\x10\n" +
+	"\x03sig\x18\x02 \x01(\fR\x03sig\"\xaa\x01\n" +
+	"\aMandate\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x12\n" +
+	"\x04term\x18\x02 \x01(\x04R\x04term\x12\x1c\n" +
+	"\tcandidate\x18\x03 \x01(\tR\tcandidate\x12)\n" +
+	"\x03acc\x18\x04 \x01(\v2\x17.synergos.v1.CheckpointR\x03acc\x12,\n" +
+	"\x05votes\x18\x05 \x03(\v2\x16.synergos.v1.SignatureR\x05votes\"\xd6\x03\n" +
 	"\x05Round\x12\x12\n" +
 	"\x04grid\x18\x01 \x01(\tR\x04grid\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x16\n" +
@@ -3393,7 +3589,9 @@ const file_wire_proto_rawDesc = "" +
 	"\x04blob\x18\v \x01(\v2\x11.synergos.v1.BlobR\x04blob\x12\x12\n" +
 	"\x04task\x18\f \x01(\tR\x04task\x12\x1f\n" +
 	"\vdeadline_ms\x18\r \x01(\x03R\n" +
-	"deadlineMs\"\xb3\x01\n" +
+	"deadlineMs\x12.\n" +
+	"\amandate\x18\x0e \x01(\v2\x14.synergos.v1.MandateR\amandate\x12\x1a\n" +
+	"\bdecision\x18\x0f \x01(\x04R\bdecision\"\xe3\x01\n" +
 	"\x03Ack\x12\x12\n" +
 	"\x04grid\x18\x01 \x01(\tR\x04grid\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x12\n" +
@@ -3401,7 +3599,9 @@ const file_wire_proto_rawDesc = "" +
 	"\x03acc\x18\x04 \x01(\v2\x17.synergos.v1.CheckpointR\x03acc\x12\x18\n" +
 	"\arefused\x18\x05 \x01(\bR\arefused\x12\x17\n" +
 	"\ano_vote\x18\x06 \x01(\bR\x06noVote\x12\x10\n" +
-	"\x03out\x18\a \x01(\bR\x03out\"J\n" +
+	"\x03out\x18\a \x01(\bR\x03out\x12\x1a\n" +
+	"\bdecision\x18\b \x01(\x04R\bdecision\x12\x12\n" +
+	"\x04held\x18\t \x01(\bR\x04held\"J\n" +
 	"\bPresence\x12\x12\n" +
 	"\x04grid\x18\x01 \x01(\tR\x04grid\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12\x16\n" +
@@ -3415,7 +3615,7 @@ const file_wire_proto_rawDesc = "" +
 	"\babsolute\x18\x06 \x01(\x01R\babsolute\x12\x16\n" +
 	"\x06target\x18\a \x01(\x01R\x06target\x12\x1b\n" +
 	"\ttarget_sq\x18\b \x01(\x01R\btargetSq\x12\x1c\n" +
-	"\tresidual2\x18\t \x01(\x01R\tresidual2\"\x86\x02\n" +
+	"\tresidual2\x18\t \x01(\x01R\tresidual2\"\xb4\x02\n" +
 	"\x06Update\x12\x12\n" +
 	"\x04grid\x18\x01 \x01(\tR\x04grid\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12\x14\n" +
@@ -3427,7 +3627,8 @@ const file_wire_proto_rawDesc = "" +
 	"\x05valid\x18\b \x01(\v2\x11.synergos.v1.SumsR\x05valid\x12\x18\n" +
 	"\aproblem\x18\t \x01(\tR\aproblem\x12\x10\n" +
 	"\x03sig\x18\n" +
-	" \x01(\fR\x03sig\"M\n" +
+	" \x01(\fR\x03sig\x12,\n" +
+	"\x05claim\x18\v \x01(\v2\x16.synergos.v1.SignatureR\x05claim\"M\n" +
 	"\aControl\x12\x12\n" +
 	"\x04grid\x18\x01 \x01(\tR\x04grid\x12\x16\n" +
 	"\x06action\x18\x02 \x01(\tR\x06action\x12\x16\n" +
@@ -3456,12 +3657,13 @@ const file_wire_proto_rawDesc = "" +
 	"\x04Body\x12\x12\n" +
 	"\x04grid\x18\x01 \x01(\tR\x04grid\x12\x14\n" +
 	"\x05round\x18\x02 \x01(\x04R\x05round\x12\x12\n" +
-	"\x04body\x18\x03 \x01(\fR\x04body\"o\n" +
+	"\x04body\x18\x03 \x01(\fR\x04body\"\x85\x01\n" +
 	"\x04Eval\x12\x12\n" +
 	"\x04grid\x18\x01 \x01(\tR\x04grid\x12)\n" +
 	"\x06params\x18\x02 \x01(\v2\x11.synergos.v1.BlobR\x06params\x12\x12\n" +
 	"\x04part\x18\x03 \x01(\tR\x04part\x12\x14\n" +
-	"\x05alone\x18\x04 \x01(\bR\x05alone\"\xa9\x01\n" +
+	"\x05alone\x18\x04 \x01(\bR\x05alone\x12\x14\n" +
+	"\x05round\x18\x05 \x01(\x04R\x05round\"\xa9\x01\n" +
 	"\tEvalReply\x12%\n" +
 	"\x04sums\x18\x01 \x01(\v2\x11.synergos.v1.SumsR\x04sums\x12'\n" +
 	"\x05alone\x18\x02 \x01(\v2\x11.synergos.v1.SumsR\x05alone\x12\x14\n" +
@@ -3499,7 +3701,7 @@ func file_wire_proto_rawDescGZIP() []byte {
 	return file_wire_proto_rawDescData
 }
 
-var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
+var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
 var file_wire_proto_goTypes = []any{
 	(*Envelope)(nil),     // 0: synergos.v1.Envelope
 	(*Signed)(nil),       // 1: synergos.v1.Signed
@@ -3520,26 +3722,28 @@ var file_wire_proto_goTypes = []any{
 	(*Prevote)(nil),      // 16: synergos.v1.Prevote
 	(*Vote)(nil),         // 17: synergos.v1.Vote
 	(*VoteReply)(nil),    // 18: synergos.v1.VoteReply
-	(*Round)(nil),        // 19: synergos.v1.Round
-	(*Ack)(nil),          // 20: synergos.v1.Ack
-	(*Presence)(nil),     // 21: synergos.v1.Presence
-	(*Sums)(nil),         // 22: synergos.v1.Sums
-	(*Update)(nil),       // 23: synergos.v1.Update
-	(*Control)(nil),      // 24: synergos.v1.Control
-	(*Align)(nil),        // 25: synergos.v1.Align
-	(*RoundParty)(nil),   // 26: synergos.v1.RoundParty
-	(*Score)(nil),        // 27: synergos.v1.Score
-	(*Body)(nil),         // 28: synergos.v1.Body
-	(*Eval)(nil),         // 29: synergos.v1.Eval
-	(*EvalReply)(nil),    // 30: synergos.v1.EvalReply
-	(*Query)(nil),        // 31: synergos.v1.Query
-	(*BlobDial)(nil),     // 32: synergos.v1.BlobDial
-	(*BlobGet)(nil),      // 33: synergos.v1.BlobGet
-	(*BlobManifest)(nil), // 34: synergos.v1.BlobManifest
-	(*BlobHave)(nil),     // 35: synergos.v1.BlobHave
-	(*BlobCredit)(nil),   // 36: synergos.v1.BlobCredit
-	(*BlobData)(nil),     // 37: synergos.v1.BlobData
-	(*BlobEnd)(nil),      // 38: synergos.v1.BlobEnd
+	(*Signature)(nil),    // 19: synergos.v1.Signature
+	(*Mandate)(nil),      // 20: synergos.v1.Mandate
+	(*Round)(nil),        // 21: synergos.v1.Round
+	(*Ack)(nil),          // 22: synergos.v1.Ack
+	(*Presence)(nil),     // 23: synergos.v1.Presence
+	(*Sums)(nil),         // 24: synergos.v1.Sums
+	(*Update)(nil),       // 25: synergos.v1.Update
+	(*Control)(nil),      // 26: synergos.v1.Control
+	(*Align)(nil),        // 27: synergos.v1.Align
+	(*RoundParty)(nil),   // 28: synergos.v1.RoundParty
+	(*Score)(nil),        // 29: synergos.v1.Score
+	(*Body)(nil),         // 30: synergos.v1.Body
+	(*Eval)(nil),         // 31: synergos.v1.Eval
+	(*EvalReply)(nil),    // 32: synergos.v1.EvalReply
+	(*Query)(nil),        // 33: synergos.v1.Query
+	(*BlobDial)(nil),     // 34: synergos.v1.BlobDial
+	(*BlobGet)(nil),      // 35: synergos.v1.BlobGet
+	(*BlobManifest)(nil), // 36: synergos.v1.BlobManifest
+	(*BlobHave)(nil),     // 37: synergos.v1.BlobHave
+	(*BlobCredit)(nil),   // 38: synergos.v1.BlobCredit
+	(*BlobData)(nil),     // 39: synergos.v1.BlobData
+	(*BlobEnd)(nil),      // 40: synergos.v1.BlobEnd
 }
 var file_wire_proto_depIdxs = []int32{
 	2,  // 0: synergos.v1.Envelope.hello:type_name -> synergos.v1.Hello
@@ -3559,25 +3763,25 @@ var file_wire_proto_depIdxs = []int32{
 	18, // 14: synergos.v1.Envelope.prevote_reply:type_name -> synergos.v1.VoteReply
 	17, // 15: synergos.v1.Envelope.vote:type_name -> synergos.v1.Vote
 	18, // 16: synergos.v1.Envelope.vote_reply:type_name -> synergos.v1.VoteReply
-	19, // 17: synergos.v1.Envelope.round:type_name -> synergos.v1.Round
-	20, // 18: synergos.v1.Envelope.ack:type_name -> synergos.v1.Ack
-	21, // 19: synergos.v1.Envelope.presence:type_name -> synergos.v1.Presence
-	23, // 20: synergos.v1.Envelope.update:type_name -> synergos.v1.Update
-	24, // 21: synergos.v1.Envelope.control:type_name -> synergos.v1.Control
-	25, // 22: synergos.v1.Envelope.align:type_name -> synergos.v1.Align
-	27, // 23: synergos.v1.Envelope.score:type_name -> synergos.v1.Score
-	28, // 24: synergos.v1.Envelope.score_reply:type_name -> synergos.v1.Body
-	29, // 25: synergos.v1.Envelope.eval:type_name -> synergos.v1.Eval
-	30, // 26: synergos.v1.Envelope.eval_reply:type_name -> synergos.v1.EvalReply
-	31, // 27: synergos.v1.Envelope.query:type_name -> synergos.v1.Query
-	28, // 28: synergos.v1.Envelope.answer:type_name -> synergos.v1.Body
-	32, // 29: synergos.v1.Envelope.blob_dial:type_name -> synergos.v1.BlobDial
-	33, // 30: synergos.v1.Envelope.blob_get:type_name -> synergos.v1.BlobGet
-	34, // 31: synergos.v1.Envelope.blob_manifest:type_name -> synergos.v1.BlobManifest
-	35, // 32: synergos.v1.Envelope.blob_have:type_name -> synergos.v1.BlobHave
-	36, // 33: synergos.v1.Envelope.blob_credit:type_name -> synergos.v1.BlobCredit
-	37, // 34: synergos.v1.Envelope.blob_data:type_name -> synergos.v1.BlobData
-	38, // 35: synergos.v1.Envelope.blob_end:type_name -> synergos.v1.BlobEnd
+	21, // 17: synergos.v1.Envelope.round:type_name -> synergos.v1.Round
+	22, // 18: synergos.v1.Envelope.ack:type_name -> synergos.v1.Ack
+	23, // 19: synergos.v1.Envelope.presence:type_name -> synergos.v1.Presence
+	25, // 20: synergos.v1.Envelope.update:type_name -> synergos.v1.Update
+	26, // 21: synergos.v1.Envelope.control:type_name -> synergos.v1.Control
+	27, // 22: synergos.v1.Envelope.align:type_name -> synergos.v1.Align
+	29, // 23: synergos.v1.Envelope.score:type_name -> synergos.v1.Score
+	30, // 24: synergos.v1.Envelope.score_reply:type_name -> synergos.v1.Body
+	31, // 25: synergos.v1.Envelope.eval:type_name -> synergos.v1.Eval
+	32, // 26: synergos.v1.Envelope.eval_reply:type_name -> synergos.v1.EvalReply
+	33, // 27: synergos.v1.Envelope.query:type_name -> synergos.v1.Query
+	30, // 28: synergos.v1.Envelope.answer:type_name -> synergos.v1.Body
+	34, // 29: synergos.v1.Envelope.blob_dial:type_name -> synergos.v1.BlobDial
+	35, // 30: synergos.v1.Envelope.blob_get:type_name -> synergos.v1.BlobGet
+	36, // 31: synergos.v1.Envelope.blob_manifest:type_name -> synergos.v1.BlobManifest
+	37, // 32: synergos.v1.Envelope.blob_have:type_name -> synergos.v1.BlobHave
+	38, // 33: synergos.v1.Envelope.blob_credit:type_name -> synergos.v1.BlobCredit
+	39, // 34: synergos.v1.Envelope.blob_data:type_name -> synergos.v1.BlobData
+	40, // 35: synergos.v1.Envelope.blob_end:type_name -> synergos.v1.BlobEnd
 	1,  // 36: synergos.v1.Hello.statement:type_name -> synergos.v1.Signed
 	1,  // 37: synergos.v1.Hello.revocations:type_name -> synergos.v1.Signed
 	1,  // 38: synergos.v1.PairOpen.statement:type_name -> synergos.v1.Signed
@@ -3585,24 +3789,29 @@ var file_wire_proto_depIdxs = []int32{
 	12, // 40: synergos.v1.Heads.heads:type_name -> synergos.v1.Head
 	15, // 41: synergos.v1.Prevote.acc:type_name -> synergos.v1.Checkpoint
 	15, // 42: synergos.v1.Vote.acc:type_name -> synergos.v1.Checkpoint
-	15, // 43: synergos.v1.Round.acc:type_name -> synergos.v1.Checkpoint
-	15, // 44: synergos.v1.Round.committed:type_name -> synergos.v1.Checkpoint
-	14, // 45: synergos.v1.Round.blob:type_name -> synergos.v1.Blob
-	15, // 46: synergos.v1.Ack.acc:type_name -> synergos.v1.Checkpoint
-	14, // 47: synergos.v1.Update.blob:type_name -> synergos.v1.Blob
-	22, // 48: synergos.v1.Update.valid:type_name -> synergos.v1.Sums
-	14, // 49: synergos.v1.RoundParty.update:type_name -> synergos.v1.Blob
-	14, // 50: synergos.v1.Score.base:type_name -> synergos.v1.Blob
-	26, // 51: synergos.v1.Score.in:type_name -> synergos.v1.RoundParty
-	14, // 52: synergos.v1.Eval.params:type_name -> synergos.v1.Blob
-	22, // 53: synergos.v1.EvalReply.sums:type_name -> synergos.v1.Sums
-	22, // 54: synergos.v1.EvalReply.alone:type_name -> synergos.v1.Sums
-	14, // 55: synergos.v1.BlobGet.ref:type_name -> synergos.v1.Blob
-	56, // [56:56] is the sub-list for method output_type
-	56, // [56:56] is the sub-list for method input_type
-	56, // [56:56] is the sub-list for extension type_name
-	56, // [56:56] is the sub-list for extension extendee
-	0,  // [0:56] is the sub-list for field type_name
+	19, // 43: synergos.v1.VoteReply.vote:type_name -> synergos.v1.Signature
+	15, // 44: synergos.v1.Mandate.acc:type_name -> synergos.v1.Checkpoint
+	19, // 45: synergos.v1.Mandate.votes:type_name -> synergos.v1.Signature
+	15, // 46: synergos.v1.Round.acc:type_name -> synergos.v1.Checkpoint
+	15, // 47: synergos.v1.Round.committed:type_name -> synergos.v1.Checkpoint
+	14, // 48: synergos.v1.Round.blob:type_name -> synergos.v1.Blob
+	20, // 49: synergos.v1.Round.mandate:type_name -> synergos.v1.Mandate
+	15, // 50: synergos.v1.Ack.acc:type_name -> synergos.v1.Checkpoint
+	14, // 51: synergos.v1.Update.blob:type_name -> synergos.v1.Blob
+	24, // 52: synergos.v1.Update.valid:type_name -> synergos.v1.Sums
+	19, // 53: synergos.v1.Update.claim:type_name -> synergos.v1.Signature
+	14, // 54: synergos.v1.RoundParty.update:type_name -> synergos.v1.Blob
+	14, // 55: synergos.v1.Score.base:type_name -> synergos.v1.Blob
+	28, // 56: synergos.v1.Score.in:type_name -> synergos.v1.RoundParty
+	14, // 57: synergos.v1.Eval.params:type_name -> synergos.v1.Blob
+	24, // 58: synergos.v1.EvalReply.sums:type_name -> synergos.v1.Sums
+	24, // 59: synergos.v1.EvalReply.alone:type_name -> synergos.v1.Sums
+	14, // 60: synergos.v1.BlobGet.ref:type_name -> synergos.v1.Blob
+	61, // [61:61] is the sub-list for method output_type
+	61, // [61:61] is the sub-list for method input_type
+	61, // [61:61] is the sub-list for extension type_name
+	61, // [61:61] is the sub-list for extension extendee
+	0,  // [0:61] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -3648,14 +3857,14 @@ func file_wire_proto_init() {
 		(*Envelope_BlobData)(nil),
 		(*Envelope_BlobEnd)(nil),
 	}
-	file_wire_proto_msgTypes[26].OneofWrappers = []any{}
+	file_wire_proto_msgTypes[28].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   39,
+			NumMessages:   41,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
