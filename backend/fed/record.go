@@ -32,6 +32,7 @@ type Policy struct {
 	Approvers  []PartyID `json:"approvers"`  // of stages; empty: the parties in the lineage
 	Production string    `json:"production"` // majority | all | any
 	Mode       string    `json:"mode"`       // open
+	Basis      string    `json:"basis"`      // pooled | peers: whose rows decide what is paid
 	Floor      int       `json:"floor"`      // small-cell floor k
 }
 
@@ -240,13 +241,4 @@ type ScoreAsk struct {
 	Round int          `json:"round"`
 	Base  BlobRef      `json:"base"`
 	In    []RoundParty `json:"in"` // admitted updates, by name
-}
-
-// ScoreReply carries utilities (minus mean loss, nats per row) of all 2^a
-// coalitions: Table[mask], and replicates of the table from resampled rows.
-type ScoreReply struct {
-	Rows       int64       `json:"rows"`
-	Base       float64     `json:"base"` // utility of the round's base params
-	Table      []float64   `json:"table"`
-	Replicates [][]float32 `json:"replicates"`
 }

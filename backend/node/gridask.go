@@ -89,7 +89,8 @@ func (g *grids) evaluate(ctx context.Context, from fed.PartyID, ask fed.EvalAsk)
 	return out, err
 }
 
-// score answers for utilities of coalitions on this party's held-out rows.
+// score answers for utilities of coalitions on this party's held-out rows, and
+// signs them together with what was asked.
 func (g *grids) score(ctx context.Context, from fed.PartyID, ask fed.ScoreAsk) (fed.ScoreReply, error) {
 	run, err := g.asked(from, ask.Run)
 	if err != nil {
@@ -104,5 +105,11 @@ func (g *grids) score(ctx context.Context, from fed.PartyID, ask fed.ScoreAsk) (
 	if err := g.n.fetch(ctx, from, ask.Base); err != nil {
 		return fed.ScoreReply{}, err
 	}
-	return g.trainer.Score(ctx, run, ask)
+	out, err := g.trainer.Score(ctx, run, ask)
+	if err != nil {
+		return out, err
+	}
+	keys := g.n.keys()
+	out.Key, out.Sig = keys.PublicKey(), keys.Sign(fed.ScoreDomain, out.SigningBytes(ask))
+	return out, nil
 }

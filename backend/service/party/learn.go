@@ -174,11 +174,22 @@ func hasAll(y []float32, classes int) bool {
 	return true
 }
 
-// replyBudget bounds the numbers of a ScoreReply, so that it fits one message.
-const replyBudget = 14_000
+// A ScoreReply must fit one message: so many bytes, with numbers as long as JSON
+// writes them.
+const (
+	replyBytes     = 240_000
+	tableBytes     = 26 // -0.000012345678901234567 and a comma
+	replicateBytes = 16 // -0.000012345678 and a comma
+)
+
+// replicates returns how many resamples of a table of that many updates fit.
+func replicates(updates int) int {
+	fit := (replyBytes>>updates - tableBytes) / replicateBytes
+	return min(contribution.DefaultReplicates, fit)
+}
 
 // Score answers ScoreAsk on the held-out rows; all blobs must be here. Without such
-// rows it is Unavailable.
+// rows it is Unavailable. The answer is still to be signed.
 func (l Learning) Score(ctx context.Context, run fed.Run, ask fed.ScoreAsk) (fed.ScoreReply, error) {
 	r, err := l.Rows(ctx, run)
 	if err != nil {
@@ -206,7 +217,7 @@ func (l Learning) Score(ctx context.Context, run fed.Run, ask fed.ScoreAsk) (fed
 			contribution.Rebuild(theta, base, members, s)
 			return train.RowLosses(r.Model, theta, data, limit), nil
 		},
-		Replicates: min(contribution.DefaultReplicates, replyBudget>>len(members)),
+		Replicates: replicates(len(members)),
 		Rand:       secretRand(run, r),
 	})
 	if err != nil {
@@ -220,7 +231,7 @@ func (l Learning) Score(ctx context.Context, run fed.Run, ask fed.ScoreAsk) (fed
 		}
 		out.Replicates = append(out.Replicates, row)
 	}
-	return out, nil
+	return out.Normal()
 }
 
 // secretRand resamples the same rows in every round of a run, but nobody else can
