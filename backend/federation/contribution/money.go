@@ -20,9 +20,11 @@ type Claim struct {
 // Split divides pool cents over the claims and returns the cents [len(claims)].
 // Approved costs come first (pro rata when the pool does not cover them); the
 // rest is shared in proportion to max(Phi, 0), equally among the present when
-// nobody has any; whole cents by largest fraction, ties by ascending party. The
-// arithmetic is exact, so the same claims give the same cents on every machine,
-// and the sum is pool exactly. The error is of kind Invalid for negative amounts,
+// nobody has any. Each party takes its own share, so equal claims have equal
+// shares; the cents that whole numbers leave over go one each to the largest
+// fractions, those of equal fractions in ascending order of party. The arithmetic
+// is exact, so the same claims give the same cents on every machine, and the sum is
+// pool exactly. The error is of kind Invalid for negative amounts,
 // repeated or missing parties, or a Phi that is not finite.
 func Split(pool int64, claims []Claim) ([]int64, error) {
 	if err := checkClaims(pool, claims); err != nil {
@@ -128,29 +130,4 @@ func wholeCents(pool int64, quota []*big.Rat, claims []Claim) []int64 {
 		pay[i]++
 	}
 	return pay
-}
-
-// ShareTied returns the claims with every member of a tied group carrying the
-// group's mean of max(Phi, 0): the option "tied groups share equally".
-func ShareTied(claims []Claim, groups [][]string) []Claim {
-	out := slices.Clone(claims)
-	group := map[string]int{}
-	for g, members := range groups {
-		for _, m := range members {
-			group[m] = g
-		}
-	}
-	sum, n := make([]float64, len(groups)), make([]int, len(groups))
-	for _, c := range claims {
-		if g, ok := group[c.Party]; ok {
-			sum[g] += max(0, c.Phi)
-			n[g]++
-		}
-	}
-	for i, c := range claims {
-		if g, ok := group[c.Party]; ok {
-			out[i].Phi = sum[g] / float64(n[g])
-		}
-	}
-	return out
 }

@@ -148,16 +148,3 @@ func TestSplitRefuses(t *testing.T) {
 		t.Errorf("large amounts: %v, %v", pay, err)
 	}
 }
-
-func TestShareTied(t *testing.T) {
-	c := claims(make([]int64, 4), []float64{4, 2, -3, 1})
-	got := ShareTied(c, [][]string{{"p00", "p01"}, {"p03", "p02"}})
-	for i, want := range []float64{3, 3, .5, .5} {
-		if got[i].Phi != want {
-			t.Errorf("claim %d carries %v, want %v", i, got[i].Phi, want)
-		}
-	}
-	if c[0].Phi != 4 {
-		t.Error("the claims were changed")
-	}
-}

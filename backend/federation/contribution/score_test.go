@@ -161,7 +161,7 @@ func TestLocalUtilitiesRefuses(t *testing.T) {
 func TestRowErrorAgainstBootstrap(t *testing.T) {
 	p := newPopulation(4, 400, rand.New(rand.NewPCG(6, 1)))
 	l := evaluate(t, "", p, upTo(400), 500)
-	r, err := Combine([]string{"A", "B", "C", "D"}, []Scores{l.Scores})
+	r, err := Combine([]string{"A", "B", "C", "D"}, []Scores{l.Scores}, Pooled)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +184,7 @@ func TestCoverage(t *testing.T) {
 			rows[i] = r.IntN(20_000)
 		}
 		l := evaluate(t, string(rune('a'+set%26)), p, rows, 100)
-		res, err := Combine([]string{"A", "B", "C"}, []Scores{l.Scores})
+		res, err := Combine([]string{"A", "B", "C"}, []Scores{l.Scores}, Pooled)
 		if err != nil {
 			t.Fatal(err)
 		}

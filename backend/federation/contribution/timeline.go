@@ -16,6 +16,7 @@ const z95 = 1.96
 type RoundScore struct {
 	Round     int          `json:"round"`
 	Method    string       `json:"method"`
+	Basis     Basis        `json:"basis"`
 	Gain      fed.Number   `json:"gain"`      // v(A)
 	Remainder fed.Number   `json:"remainder"` // see Result
 	Before    fed.Number   `json:"before"`    // accuracy (or r2) before the round
@@ -33,6 +34,7 @@ type PartyScore struct {
 	SE         fed.Number `json:"se"`
 	Low        fed.Number `json:"low"` // 95 % interval
 	High       fed.Number `json:"high"`
+	Peers      fed.Number `json:"peers"` // on the others' rows only
 	Replicates []float64  `json:"replicates,omitempty"`
 }
 
@@ -47,12 +49,12 @@ const (
 // parties that did not contribute, with the reason in words; before and after are
 // the accuracy or r2 on both sides of the round.
 func (r Result) Record(round int, before, after float64, excluded map[string]string) RoundScore {
-	out := RoundScore{Round: round, Method: MethodExact, Gain: fed.Number(r.Gain), Remainder: fed.Number(r.Remainder), Before: fed.Number(before), After: fed.Number(after)}
+	out := RoundScore{Round: round, Method: MethodExact, Basis: r.Basis, Gain: fed.Number(r.Gain), Remainder: fed.Number(r.Remainder), Before: fed.Number(before), After: fed.Number(after)}
 	if len(r.Players) == 0 {
 		out.Method = MethodNone
 	}
 	for i, name := range r.Players {
-		p := PartyScore{Party: name, Admitted: true, Phi: fed.Number(r.Phi[i]), SE: fed.Number(r.SE[i]), Replicates: r.Replicates[i]}
+		p := PartyScore{Party: name, Admitted: true, Phi: fed.Number(r.Phi[i]), SE: fed.Number(r.SE[i]), Peers: fed.Number(r.Peers[i]), Replicates: r.Replicates[i]}
 		p.Low, p.High = interval(r.Phi[i], r.SE[i])
 		out.Parties = append(out.Parties, p)
 	}
@@ -86,6 +88,7 @@ type PartyTotal struct {
 	SE      fed.Number `json:"se"`
 	Low     fed.Number `json:"low"`
 	High    fed.Number `json:"high"`
+	Peers   fed.Number `json:"peers"`   // on the others' rows only
 	Share   fed.Number `json:"share"`   // max(phi,0) over their sum; 0 when all are 0
 	Present int        `json:"present"` // rounds in which it was admitted, of Rounds
 	Rank    int        `json:"rank"`    // of its group, 1 first
@@ -131,6 +134,7 @@ func (t *PartyTotal) add(p PartyScore) {
 	}
 	t.Present++
 	t.Phi += p.Phi
+	t.Peers += p.Peers
 	if t.Present == 1 {
 		t.replicates = slices.Clone(p.Replicates)
 		return
