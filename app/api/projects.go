@@ -41,6 +41,7 @@ type PolicyEdit struct {
 	Approvers  []string `json:"approvers,omitempty" maxItems:"256" maxLength:"52" pattern:"^[A-Z2-7]{52}$" doc:"party ids whose approval a stage needs; empty: the parties in the lineage"`
 	Production string   `json:"production,omitempty" enum:"majority,all,any"`
 	Mode       string   `json:"mode,omitempty" enum:"open" doc:"who sees single updates: open = the coordinator and scorers"`
+	Basis      string   `json:"basis,omitempty" enum:"pooled,peers" doc:"whose held-out rows decide what is paid: pooled = those of all parties, peers = those of the others"`
 	Floor      int      `json:"floor,omitempty" minimum:"0" maximum:"1000" doc:"small-cell floor k"`
 }
 

@@ -9,7 +9,6 @@ import (
 	"synergos.app/desktop/backend/federation/round"
 	"synergos.app/desktop/backend/network/wire"
 	"synergos.app/desktop/backend/service/party"
-	"synergos.app/desktop/backend/service/reward"
 	"synergos.app/desktop/backend/storage/sqlite"
 	"synergos.app/desktop/backend/storage/sqlite/query"
 )
@@ -41,26 +40,6 @@ func (b runBook) Round(ctx context.Context, run fed.Run, r fed.RoundRecord) erro
 
 func (b runBook) End(ctx context.Context, run fed.Run, e fed.RunEnd) error {
 	return b.n.grids.EndRun(context.WithoutCancel(ctx), run, e)
-}
-
-// runLedger is the reward ledger as a coordinator uses it.
-type runLedger struct{ *reward.Ledger }
-
-// Unscored returns what to ask for the recorded rounds that the ledger lacks: a
-// coordinator that left may not have got to them.
-func (l runLedger) Unscored(run fed.Run) []fed.ScoreAsk {
-	scored := map[int]bool{}
-	for _, r := range l.Rounds(run.ID) {
-		scored[r.Score.Round] = true
-	}
-	_, rounds, _ := l.Run(run.ID)
-	var out []fed.ScoreAsk
-	for _, r := range rounds {
-		if r.N > 0 && len(r.In) > 0 && !scored[r.N] {
-			out = append(out, fed.ScoreAsk{Run: run.ID, Round: r.N, Base: fed.BlobRef{Digest: r.Parent}, In: r.In})
-		}
-	}
-	return out
 }
 
 // gridStore keeps registers and updates in SQLite.

@@ -12,6 +12,7 @@ import (
 	"synergos.app/desktop/backend/network/wire"
 	"synergos.app/desktop/backend/service/coordinator"
 	"synergos.app/desktop/backend/service/party"
+	"synergos.app/desktop/backend/service/reward"
 	"synergos.app/desktop/backend/storage/sqlite/query"
 )
 
@@ -382,8 +383,9 @@ func (g *grids) lead(ctx context.Context, run fed.Run, s *party.Session, acc fed
 	if r, ok := g.n.tracker.Run(run.ID); ok && r.End != nil {
 		return
 	}
+	term := s.State().Term
 	coordinator.Lead(ctx, run, acc, coordinator.Ports{
-		Self: g.n.me(), Term: s.State().Term, Grid: register{s, g.n}, Members: members{g}, Blobs: g.n.blobs(), Book: runBook{g.n}, Ledger: runLedger{g.n.ledger}, Learner: g.learner,
+		Self: g.n.me(), Term: term, Grid: register{s, g.n}, Members: members{g}, Blobs: g.n.blobs(), Book: runBook{g.n}, Ledger: reward.Pen{Ledger: g.n.ledger, Term: term}, Learner: g.learner,
 		Now: time.Now, Log: g.n.opts.Log, MinDeadline: g.n.opts.MinDeadline,
 		Tell: func(lanes []coordinator.Lane) { g.lanes(run.ID, lanes) },
 	})

@@ -180,7 +180,7 @@ func (n *Node) openServices(ctx context.Context) (err error) {
 	}
 	n.ledger = reward.New(reward.Ports{
 		Book: n.book, Blobs: n.blobs(), Keys: n.keys(), Fetch: n.fetch,
-		Run: n.runOf, Policy: n.policyOf,
+		Run: n.runOf, Policies: n.policiesOf, Led: n.led, Delivered: n.delivered,
 	})
 	n.queue = &experiment.Queue{
 		Self: n.me(), Tracker: n.tracker, Grids: n.grids, States: n.grids, Ender: n.grids, Limit: n.gridLimit,

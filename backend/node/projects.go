@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,18 +10,13 @@ import (
 	"time"
 
 	"synergos.app/desktop/backend/fed"
+	"synergos.app/desktop/backend/federation/contribution"
 	"synergos.app/desktop/backend/network/identity"
 	"synergos.app/desktop/backend/node/view"
 	"synergos.app/desktop/backend/service/experiment"
 	"synergos.app/desktop/backend/service/project"
 	"synergos.app/desktop/backend/storage/sqlite/query"
 )
-
-// policyOf returns the policy of a project.
-func (n *Node) policyOf(id fed.ProjectID) fed.Policy {
-	p, _ := n.projects.Get(id)
-	return p.Policy
-}
 
 // project returns a project or NotFound.
 func (n *Node) project(id string) (project.Project, error) {
@@ -84,7 +80,7 @@ func (n *Node) CreateProject(ctx context.Context, in view.ProjectCreate) (view.P
 }
 
 func policyFrom(p view.ProjectPolicy) fed.Policy {
-	out := fed.Policy{PoolCents: p.PoolCents, Currency: p.Currency, Production: p.Production, Mode: "open", Floor: max(p.Floor, 10), Approvers: []fed.PartyID{}}
+	out := fed.Policy{PoolCents: p.PoolCents, Currency: p.Currency, Production: p.Production, Mode: "open", Basis: cmp.Or(p.Basis, string(contribution.Pooled)), Floor: max(p.Floor, 10), Approvers: []fed.PartyID{}}
 	if out.Currency == "" {
 		out.Currency = "EUR"
 	}
@@ -459,7 +455,7 @@ func (n *Node) projectView(p project.Project) view.Project {
 	v := view.Project{
 		ID: string(p.ID), Name: p.Name, Purpose: p.Purpose, Task: p.Config.Task, Target: p.Config.Target, Admin: n.nameOf(string(p.Admin)),
 		AdminID: string(p.Admin), Mine: p.Admin == n.me(), Config: p.Config, CreatedAt: at(p.CreatedMs), Tutorial: n.isPractice(p),
-		Policy: view.ProjectPolicy{PoolCents: p.Policy.PoolCents, Currency: p.Policy.Currency, Production: p.Policy.Production, Mode: p.Policy.Mode, Floor: p.Policy.Floor, Approvers: []string{}},
+		Policy: view.ProjectPolicy{PoolCents: p.Policy.PoolCents, Currency: p.Policy.Currency, Production: p.Policy.Production, Mode: p.Policy.Mode, Basis: p.Policy.Basis, Floor: p.Policy.Floor, Approvers: []string{}},
 	}
 	for _, a := range p.Policy.Approvers {
 		v.Policy.Approvers = append(v.Policy.Approvers, string(a))

@@ -16,106 +16,18 @@ import (
 	"synergos.app/desktop/backend/service/reward"
 )
 
-const honesty = "Measured by rebuilding the model from every combination of the parties' updates and scoring it on the other parties' held-out rows (Shapley value, exact). " +
-	"The interval covers the choice of rows, not the luck of training. The arithmetic can be recomputed by every member; that updates were trained on real rows cannot be proven."
-
-// Contribution returns who helped how much in a run.
-func (n *Node) Contribution(_ context.Context, runID string) (view.Contribution, error) {
-	r, ok := n.tracker.Run(fed.RunID(runID))
-	if !ok {
-		return view.Contribution{}, fed.Errorf(fed.NotFound, "Reload the list.", "there is no such run here")
-	}
-	return n.contributionView(r, true), nil
-}
-
-func (n *Node) contributionView(r experiment.Run, rounds bool) view.Contribution {
-	v := view.Contribution{
-		RunID: string(r.ID), State: "none", Method: "Per-round model-reconstruction Shapley, exact", Honesty: honesty,
-		Parties: []view.PartyContribution{}, Rounds: []view.RoundContribution{}, Total: nan, Remainder: nan,
-	}
-	scored := n.ledger.Rounds(r.ID)
-	if len(scored) == 0 {
-		return v
-	}
-	v.State = "scoring"
-	st, rows := soFar(scored), scored[0].Rows
-	without := map[string]fed.Number{}
-	if s, ok := n.ledger.Score(r.ID); ok {
-		v.State, st, rows, without = "done", s.Standing, s.Rows, s.Without
-	}
-	v.Rows = fmt.Sprintf("%d held-out rows of all parties; each party is judged on the others' rows", rows)
-	v.Coarse, v.Total, v.Remainder = rows < contribution.CoarseRows, st.Gain, st.Remainder
-	grant, _ := n.ledger.Grant(r.ID)
-	tied := map[string][]string{}
-	for _, g := range st.Groups {
-		for _, name := range g {
-			tied[name] = slices.DeleteFunc(slices.Clone(g), func(x string) bool { return x == name })
-		}
-	}
-	for _, p := range st.Parties {
-		w, ok := without[p.Party]
-		if !ok {
-			w = nan
-		}
-		c := view.PartyContribution{
-			Party: p.Party, Value: p.Phi, SE: p.SE, Low: p.Low, High: p.High, Share: p.Share, Rank: p.Rank, Tied: tied[p.Party],
-			Present: p.Present, Of: st.Rounds, Cents: grant.Cents[p.Party], WithoutIt: w,
-		}
-		if c.Tied == nil {
-			c.Tied = []string{}
-		}
-		for _, m := range r.Members {
-			if m.Name == p.Party {
-				c.PartyID = string(m.Party)
-			}
-		}
-		v.Parties = append(v.Parties, c)
-	}
-	if rounds {
-		v.Rounds = timeline(scored, v.Parties)
-	}
-	return v
-}
-
-// soFar adds up the rounds while a run is still going; intervals come at its end.
-func soFar(scored []reward.Round) contribution.Standing {
-	var rs []contribution.RoundScore
-	for _, s := range scored {
-		rs = append(rs, s.Score)
-	}
-	return contribution.Sum(rs)
-}
-
-func timeline(scored []reward.Round, parties []view.PartyContribution) []view.RoundContribution {
-	out := []view.RoundContribution{}
-	for _, s := range scored {
-		rc := view.RoundContribution{Round: s.Score.Round, Excluded: []string{}}
-		byName := map[string]contribution.PartyScore{}
-		for _, p := range s.Score.Parties {
-			byName[p.Party] = p
-			if !p.Admitted {
-				rc.Excluded = append(rc.Excluded, fmt.Sprintf("%s (%s)", p.Party, p.Reason))
-			}
-		}
-		for _, p := range parties {
-			rc.Values = append(rc.Values, byName[p.Party].Phi)
-			rc.SE = append(rc.SE, byName[p.Party].SE)
-		}
-		out = append(out, rc)
-	}
-	return out
-}
-
 // Rewards returns shares, money and the ledger, of one project or all.
 func (n *Node) Rewards(_ context.Context, projectID string) (view.Rewards, error) {
-	v := view.Rewards{Totals: []view.RewardTotal{}, Runs: []view.Contribution{}, Entries: []view.LedgerEntry{}, Chain: view.Check{Name: "reward ledger", OK: true, Text: "no entries yet"}}
-	totals := map[string]*view.RewardTotal{}
+	v := view.Rewards{Runs: []view.Contribution{}, Entries: []view.LedgerEntry{}, Disputes: []view.Dispute{}, Chain: view.Check{Name: "reward ledger", OK: true, Text: "no entries yet"}}
+	totals := map[string]*total{}
 	bad, entries := "", 0
 	for _, r := range n.ledgerRuns(projectID) {
 		c := n.contributionView(r, false)
-		if c.State != "none" {
+		if c.State != "none" || c.Reason == reasonTooMany {
 			v.Runs = append(v.Runs, c)
 		}
+		v.Disputes = append(v.Disputes, c.Disputes...)
+		v.Unsigned += c.Unsigned
 		n.addTotals(totals, r, c)
 		chain, beside := n.ledger.Entries(r.ID)
 		err := reward.VerifyChain(r.Project, r.ID, chain, n.keys().Verify)
@@ -133,10 +45,7 @@ func (n *Node) Rewards(_ context.Context, projectID string) (view.Rewards, error
 	if bad != "" {
 		v.Chain.OK, v.Chain.Text = false, bad
 	}
-	for _, k := range slices.Sorted(maps.Keys(totals)) {
-		v.Totals = append(v.Totals, *totals[k])
-	}
-	shares(v.Totals)
+	v.Totals = shares(totals)
 	slices.SortStableFunc(v.Entries, func(a, b view.LedgerEntry) int { return cmp.Or(b.At.Compare(a.At), cmp.Compare(b.K, a.K)) })
 	v.Entries = v.Entries[:min(len(v.Entries), 500)]
 	return v, nil
@@ -149,7 +58,14 @@ func (n *Node) ledgerRuns(projectID string) []experiment.Run {
 	})
 }
 
-func (n *Node) addTotals(totals map[string]*view.RewardTotal, r experiment.Run, c view.Contribution) {
+// total is a party's line under way: the sum of its contribution shares stands in
+// for the share of the money when there is none.
+type total struct {
+	view.RewardTotal
+	contribution float64
+}
+
+func (n *Node) addTotals(totals map[string]*total, r experiment.Run, c view.Contribution) {
 	grant, ok := n.ledger.Grant(r.ID)
 	if !ok {
 		return
@@ -160,11 +76,14 @@ func (n *Node) addTotals(totals map[string]*view.RewardTotal, r experiment.Run, 
 		key := string(r.Project) + x.PartyID
 		t := totals[key]
 		if t == nil {
-			t = &view.RewardTotal{ProjectID: string(r.Project), Project: p.Name, PartyID: x.PartyID, Party: x.Party, Me: x.PartyID == string(n.me()), Currency: grant.Currency}
+			t = &total{RewardTotal: view.RewardTotal{ProjectID: string(r.Project), Project: p.Name, PartyID: x.PartyID, Party: x.Party, Me: x.PartyID == string(n.me()), Currency: grant.Currency}}
 			totals[key] = t
 		}
 		t.Runs++
 		t.Cents += x.Cents
+		if x.Share.Finite() {
+			t.contribution += float64(x.Share)
+		}
 		for _, e := range beside {
 			var rc reward.Receipt
 			if e.Kind == reward.KindReceipt && string(e.By) == x.PartyID && json.Unmarshal(e.Body, &rc) == nil {
@@ -174,17 +93,26 @@ func (n *Node) addTotals(totals map[string]*view.RewardTotal, r experiment.Run, 
 	}
 }
 
-// shares fills in each party's share of its project's money.
-func shares(ts []view.RewardTotal) {
-	sum := map[string]int64{}
-	for _, t := range ts {
-		sum[t.ProjectID] += t.Cents
+// shares returns the totals with each party's share of its project's money, or of
+// the contributions when the project divided none.
+func shares(totals map[string]*total) []view.RewardTotal {
+	money, contributions := map[string]int64{}, map[string]float64{}
+	for _, t := range totals {
+		money[t.ProjectID] += t.Cents
+		contributions[t.ProjectID] += t.contribution
 	}
-	for i := range ts {
-		if s := sum[ts[i].ProjectID]; s > 0 {
-			ts[i].Share = fed.Number(float64(ts[i].Cents) / float64(s))
+	out := []view.RewardTotal{}
+	for _, k := range slices.Sorted(maps.Keys(totals)) {
+		t := totals[k]
+		switch sum := contributions[t.ProjectID]; {
+		case money[t.ProjectID] > 0:
+			t.Share = fed.Number(float64(t.Cents) / float64(money[t.ProjectID]))
+		case sum > 0:
+			t.Share = fed.Number(t.contribution / sum)
 		}
+		out = append(out, t.RewardTotal)
 	}
+	return out
 }
 
 func (n *Node) ledgerEntry(r experiment.Run, e reward.Entry, ok bool) view.LedgerEntry {
@@ -195,23 +123,33 @@ func (n *Node) ledgerEntry(r experiment.Run, e reward.Entry, ok bool) view.Ledge
 	}
 }
 
+// grantText begins the line of a grant.
+var grantText = map[string]string{
+	reward.WhyContribution: "Rewards, in proportion to the contributions:",
+	reward.WhyUnscored:     "Rewards, equal among those who took part, since no round was scored:",
+	reward.WhyNobody:       "Rewards, equal among those who took part, since nobody's contribution is above zero:",
+	reward.WhyNoPool:       "No money is divided:",
+}
+
 // entryText is an entry in words.
 func entryText(e reward.Entry) string {
 	switch e.Kind {
 	case reward.KindTerms:
 		var t reward.Terms
 		_ = json.Unmarshal(e.Body, &t)
-		return fmt.Sprintf("Rules: %s; pool %.2f %s", t.Method, float64(t.PoolCents)/100, t.Currency)
+		return fmt.Sprintf("Rules: %s; on %s; pool %.2f %s", t.Method, t.Rows, float64(t.PoolCents)/100, t.Currency)
 	case reward.KindRound:
 		var r reward.Round
 		_ = json.Unmarshal(e.Body, &r)
 		return fmt.Sprintf("Round %d scored: the updates together gained %s nats per row", r.Score.Round, contribution.Digits(r.Score.Gain))
 	case reward.KindScore:
-		return "Contributions over the run, with intervals"
+		var s reward.Score
+		_ = json.Unmarshal(e.Body, &s)
+		return fmt.Sprintf("Contributions over the run, with intervals, up to round %d of the delivered model", s.Through)
 	case reward.KindGrant:
 		var g reward.Grant
 		_ = json.Unmarshal(e.Body, &g)
-		text := "Rewards:"
+		text := grantText[g.Why]
 		for _, name := range slices.Sorted(maps.Keys(g.Cents)) {
 			text += fmt.Sprintf(" %s %.2f %s;", name, float64(g.Cents[name])/100, g.Currency)
 		}

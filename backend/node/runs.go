@@ -9,12 +9,6 @@ import (
 	"synergos.app/desktop/backend/service/experiment"
 )
 
-// runOf looks a run up for the ledger.
-func (n *Node) runOf(id fed.RunID) (fed.Run, []fed.RoundRecord, bool) {
-	r, ok := n.tracker.Run(id)
-	return r.Run, r.Rounds, ok
-}
-
 // runFollow is what a new document of a run leads to.
 func (n *Node) runFollow(ctx context.Context, id fed.RunID, d fed.Doc) {
 	r, ok := n.tracker.Run(id)
@@ -27,6 +21,7 @@ func (n *Node) runFollow(ctx context.Context, id fed.RunID, d fed.Doc) {
 			n.opts.Log.Error("run state not saved", "run", id, "error", err.Error())
 		}
 		n.keepResult(ctx, r)
+		n.ledgerFollow(ctx, id) // the round of the result is known now
 	}
 	if d.Kind == fed.DocRound {
 		n.publish("run.round", string(id), nil)

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"synergos.app/desktop/backend/fed"
+	"synergos.app/desktop/backend/federation/contribution"
 	"synergos.app/desktop/backend/node/view"
 	"synergos.app/desktop/backend/service/project"
 )
@@ -44,7 +45,7 @@ func (n *Node) ConsentSheet(_ context.Context, id, datasetID string) (view.Conse
 		Stays:   []string{"Every row, label and identifier", "The file itself, its name and folder", "Predictions for single rows"},
 		Sees:    []string{"Members: " + list(names), "Mode open: the coordinator and the scorers see this party's update of each round"},
 		Privacy: "No differential privacy guarantee in this mode. Updates of a model can, in principle, tell something about the rows they were trained on, and sums of a column something about a single value that is far larger than all others together.",
-		Reward:  fmt.Sprintf("A pool of %.2f %s per finished run is divided by measured contribution. The app records who is owed what; it moves no money.", float64(p.Policy.PoolCents)/100, p.Policy.Currency),
+		Reward:  rewardSentence(p.Policy),
 		Expires: "in 365 days unless you choose less; you can leave at any time", Datasets: n.fitting(p), Columns: columns,
 	}
 	raw, err := json.Marshal(struct {
@@ -102,4 +103,16 @@ func (n *Node) projectColumns(p project.Project) []string {
 		delete(set, d)
 	}
 	return slices.Sorted(maps.Keys(set))
+}
+
+// rewardSentence says what a party can expect for its contribution.
+func rewardSentence(p fed.Policy) string {
+	rows := "Contributions are measured on the held-out rows of all parties, each party's own among them."
+	if p.Basis == string(contribution.Peers) {
+		rows = "Each party's contribution is measured on the other parties' held-out rows."
+	}
+	if p.PoolCents == 0 {
+		return "No money is divided; contributions are measured and shown as shares. " + rows
+	}
+	return fmt.Sprintf("A pool of %.2f %s per finished run is divided by measured contribution. %s The app records who is owed what; it moves no money.", float64(p.PoolCents)/100, p.Currency, rows)
 }

@@ -47,6 +47,7 @@ type ProjectPolicy struct {
 	Approvers  []string `json:"approvers" doc:"party ids whose approval a stage needs; empty: the parties in the lineage"`
 	Production string   `json:"production" enum:"majority,all,any"`
 	Mode       string   `json:"mode" enum:"open" doc:"who sees single updates: open = the coordinator and scorers"`
+	Basis      string   `json:"basis" enum:"pooled,peers" doc:"whose held-out rows decide what is paid: pooled = those of all parties, peers = those of the others"`
 	Floor      int      `json:"floor" doc:"small-cell floor k"`
 }
 
@@ -315,11 +316,21 @@ type ComparisonSeries struct {
 	Series []Series `json:"series"`
 }
 
-// Contribution is who helped how much in a run.
+// Contribution is who helped how much in a run, and what it was given for it.
 type Contribution struct {
 	RunID     string              `json:"runId"`
 	State     string              `json:"state" enum:"none,scoring,done"`
+	Reason    string              `json:"reason,omitempty" enum:"off,too_many,too_few,pending" doc:"why there are no figures"`
 	Method    string              `json:"method"`
+	Basis     string              `json:"basis" enum:"pooled,peers" doc:"whose held-out rows decide what is paid"`
+	Through   int                 `json:"through" doc:"round of the delivered model: later ones do not count; 0: not known yet"`
+	Scored    int                 `json:"scored" doc:"rounds that count"`
+	Unscored  int                 `json:"unscored" doc:"rounds that should count and could not be scored"`
+	Unsigned  int                 `json:"unsigned" doc:"scorers' tables without a valid signature: they do not count"`
+	Disputes  []Dispute           `json:"disputes"`
+	PoolCents int64               `json:"poolCents" doc:"what was divided, 0: nothing"`
+	Currency  string              `json:"currency"`
+	Why       string              `json:"why,omitempty" enum:"contribution,unscored,nobody,no-pool" doc:"why the money was divided as it was; absent before the end"`
 	Rows      string              `json:"rows" doc:"on which rows, in words"`
 	Coarse    bool                `json:"coarse"`
 	Honesty   string              `json:"honesty" doc:"what is proven and what is not"`
@@ -340,10 +351,21 @@ type PartyContribution struct {
 	Share     fed.Number `json:"share" doc:"of the positive total, 0..1"`
 	Rank      int        `json:"rank" doc:"tied parties have one rank"`
 	Tied      []string   `json:"tied" doc:"names it cannot be told apart from"`
+	Peers     fed.Number `json:"peers" doc:"the same measured on the other parties' rows only"`
 	Present   int        `json:"present"`
 	Of        int        `json:"of"`
 	Cents     int64      `json:"cents"`
 	WithoutIt fed.Number `json:"withoutIt" doc:"diagnostic: value of the others alone, rebuilt from updates"`
+}
+
+// Dispute is a doubt about a run's ledger.
+type Dispute struct {
+	RunID string `json:"runId"`
+	Kind  string `json:"kind" enum:"two,cut_off,verdict" doc:"two: one party signed two entries for one place; cut_off: an entry that a later coordinator's replaced; verdict: a member found the ledger wrong"`
+	K     int    `json:"k" doc:"place in the ledger"`
+	By    string `json:"by" doc:"who wrote what does not count, or who disputes"`
+	Kept  string `json:"kept" doc:"who wrote what counts"`
+	Text  string `json:"text" doc:"what a member found"`
 }
 
 // RoundContribution is one round of the timeline.

@@ -203,7 +203,7 @@ type RewardTotal struct {
 	Party     string     `json:"party"`
 	Me        bool       `json:"me"`
 	Runs      int        `json:"runs"`
-	Share     fed.Number `json:"share"`
+	Share     fed.Number `json:"share" doc:"of the project's money, or of the contributions when no money is divided"`
 	Cents     int64      `json:"cents"`
 	Currency  string     `json:"currency"`
 	Receipts  int64      `json:"receiptCents" doc:"acknowledged by the receiver"`
@@ -215,6 +215,9 @@ type Rewards struct {
 	Runs    []Contribution `json:"runs" doc:"newest first, without the per-round part"`
 	Entries []LedgerEntry  `json:"entries" doc:"newest first"`
 	Chain   Check          `json:"chain"`
+
+	Disputes []Dispute `json:"disputes" doc:"of all these runs"`
+	Unsigned int       `json:"unsigned" doc:"scorers' tables without a valid signature, in all these runs"`
 }
 
 // LedgerEntry is one signed line.

@@ -57,7 +57,8 @@ type Ledger interface {
 	// Unscored returns the recorded rounds that are not scored yet.
 	Unscored(run fed.Run) []fed.ScoreAsk
 	Scored(ctx context.Context, run fed.Run, ask fed.ScoreAsk, replies map[fed.PartyID]fed.ScoreReply) error
-	Close(ctx context.Context, run fed.Run) error
+	// Close ends the ledger of a run that delivers the model after round through.
+	Close(ctx context.Context, run fed.Run, through int) error
 }
 
 // Learner knows the run's model and strategy.

@@ -303,7 +303,7 @@ func (l ledger) Scored(_ context.Context, _ fed.Run, ask fed.ScoreAsk, replies m
 	return nil
 }
 
-func (l ledger) Close(context.Context, fed.Run) error {
-	l.step("close")
+func (l ledger) Close(_ context.Context, _ fed.Run, through int) error {
+	l.step("close through %d", through)
 	return nil
 }

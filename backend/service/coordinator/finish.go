@@ -43,7 +43,7 @@ func (l *lead) finish(ctx context.Context, last fed.Checkpoint) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if err := l.Ledger.Close(ctx, l.run); err != nil {
+	if err := l.Ledger.Close(ctx, l.run, end.Best); err != nil {
 		return fmt.Errorf("close the ledger: %w", err)
 	}
 	return l.Book.End(ctx, l.run, end)

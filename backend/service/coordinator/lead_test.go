@@ -56,7 +56,7 @@ func TestRunFromStartToEnd(t *testing.T) {
 		if e.State != "finished" || e.Reason != "completed" || e.Rounds != 2 || len(e.Results) != 3 || e.Results[2].Name != "C" || e.Results[2].Train != 50 || len(e.Last) != 3 || e.Params != e.ParamsRef.Digest {
 			t.Errorf("end %+v", e)
 		}
-		if got := d.steps[len(d.steps)-2:]; !slices.Equal(got, []string{"close", "end"}) || len(d.scored[1]) != 3 || len(d.scored[2]) != 3 {
+		if got := d.steps[len(d.steps)-2:]; !slices.Equal(got, []string{fmt.Sprintf("close through %d", e.Best), "end"}) || len(d.scored[1]) != 3 || len(d.scored[2]) != 3 {
 			t.Errorf("steps %v", d.steps)
 		}
 		if len(d.lanes) != 3 || d.lanes[0].State != "done" {

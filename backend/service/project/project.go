@@ -34,7 +34,8 @@ type Standing struct {
 type Project struct {
 	fed.ProjectDoc
 	CreatedMs int64
-	Standings []Standing // in the order of the roster
+	Policies  []fed.Policy // of all revisions, the present one last
+	Standings []Standing   // in the order of the roster
 	Alignment *fed.AlignmentDoc
 	AlignedMs int64
 }
@@ -82,6 +83,7 @@ type answer struct {
 type entry struct {
 	doc       fed.ProjectDoc
 	createdMs int64
+	policies  []fed.Policy
 	align     *fed.AlignmentDoc
 	alignedMs int64
 	answers   map[fed.PartyID]answer
@@ -141,7 +143,7 @@ func (ps *Projects) revise(id fed.ProjectID, d fed.Doc) bool {
 	if e.doc.ID == "" {
 		e.createdMs = d.TimeMs
 	}
-	e.doc = doc
+	e.doc, e.policies = doc, append(e.policies, doc.Policy)
 	return true
 }
 
@@ -161,6 +163,8 @@ func Read(d fed.Doc) (fed.ProjectDoc, error) {
 		return p, fed.Errorf(fed.Permission, "", "project document is not signed by its admin")
 	case p.Policy.PoolCents < 0 || p.Policy.PoolCents > 1e12:
 		return p, fed.Errorf(fed.Invalid, "", "reward pool out of range")
+	case p.Policy.Basis != "pooled" && p.Policy.Basis != "peers":
+		return p, fed.Errorf(fed.Invalid, "Update the app on both sides.", "the project's basis of rewards is not known")
 	}
 	admin, names, parties := false, map[string]bool{}, map[fed.PartyID]bool{}
 	for _, m := range p.Members {
@@ -207,7 +211,7 @@ func (ps *Projects) answer(id fed.ProjectID, d fed.Doc) bool {
 var answerStates = map[string]string{fed.DocAccept: "accepted", fed.DocDecline: "declined", fed.DocLeave: "left"}
 
 func (e *entry) project() Project {
-	p := Project{ProjectDoc: e.doc, CreatedMs: e.createdMs, Alignment: e.align, AlignedMs: e.alignedMs}
+	p := Project{ProjectDoc: e.doc, CreatedMs: e.createdMs, Policies: slices.Clone(e.policies), Alignment: e.align, AlignedMs: e.alignedMs}
 	for _, m := range e.doc.Members {
 		s := Standing{Member: m, State: "invited"}
 		if a, ok := e.answers[m.Party]; ok {

@@ -24,7 +24,7 @@ func member(name string) fed.Member {
 
 // revision is a project of A with the named members.
 func revision(n int, names ...string) fed.ProjectDoc {
-	p := fed.ProjectDoc{ID: projectID, Nonce: "n", Name: fmt.Sprintf("Heart %d", n), Purpose: "Risk", Revision: n, Admin: id("A"), Policy: fed.Policy{PoolCents: 100}}
+	p := fed.ProjectDoc{ID: projectID, Nonce: "n", Name: fmt.Sprintf("Heart %d", n), Purpose: "Risk", Revision: n, Admin: id("A"), Policy: fed.Policy{PoolCents: int64(100 * n), Basis: "pooled"}}
 	for _, m := range names {
 		p.Members = append(p.Members, member(m))
 	}
@@ -106,6 +106,9 @@ func TestInvitationAnswerAndRevision(t *testing.T) {
 	if p.Name != "Heart 2" || p.CreatedMs != 1 || len(p.Accepted()) != 2 {
 		t.Errorf("project %+v", p)
 	}
+	if len(p.Policies) != 2 || p.Policies[0].PoolCents != 100 || p.Policies[1].PoolCents != 200 {
+		t.Errorf("rules so far %+v", p.Policies)
+	}
 }
 
 // Only its admin revises a project, and only forward.
@@ -158,6 +161,8 @@ func TestReadRefuses(t *testing.T) {
 		"nobody":            {with(func(p *fed.ProjectDoc) { p.Members = nil }), fed.Invalid},
 		"too many":          {revision(1, append([]string{"A"}, many...)...), fed.Invalid},
 		"negative pool":     {with(func(p *fed.ProjectDoc) { p.Policy.PoolCents = -1 }), fed.Invalid},
+		"no basis":          {with(func(p *fed.ProjectDoc) { p.Policy.Basis = "" }), fed.Invalid},
+		"another basis":     {with(func(p *fed.ProjectDoc) { p.Policy.Basis = "own" }), fed.Invalid},
 		"endless pool":      {with(func(p *fed.ProjectDoc) { p.Policy.PoolCents = 1e12 + 1 }), fed.Invalid},
 		"same name":         {with(func(p *fed.ProjectDoc) { p.Members[1].Name = "A" }), fed.Invalid},
 		"same party":        {with(func(p *fed.ProjectDoc) { p.Members = append(p.Members, member("B")); p.Members[2].Name = "C" }), fed.Invalid},

@@ -25,7 +25,7 @@ func closed(t *testing.T) *world {
 	return w
 }
 
-// SHA-256("synergos/reward/1" ‖ project ‖ run), then SHA-256(h ‖ length ‖ body).
+// SHA-256("synergos/reward/1" ‖ project ‖ run), then SHA-256(h ‖ term ‖ length ‖ body).
 func TestChainByHand(t *testing.T) {
 	if got := Genesis("p", "r"); got != fed.DigestOf([]byte("synergos/reward/1pr")) {
 		t.Errorf("genesis %s", got)
@@ -39,11 +39,11 @@ func TestChainByHand(t *testing.T) {
 		}
 		raw = append(raw, b)
 	}
-	raw = append(raw, 3, 0, 0, 0, 0, 0, 0, 0, 'a', 'b', 'c')
-	if got, err := Chain(prev, []byte("abc")); err != nil || got != fed.DigestOf(raw) {
+	raw = append(raw, 7, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 'a', 'b', 'c')
+	if got, err := Chain(prev, 7, []byte("abc")); err != nil || got != fed.DigestOf(raw) {
 		t.Errorf("chain %s, %v", got, err)
 	}
-	if _, err := Chain("12", nil); fed.KindOf(err) != fed.Corrupt {
+	if _, err := Chain("12", 1, nil); fed.KindOf(err) != fed.Corrupt {
 		t.Errorf("a short predecessor: %v", err)
 	}
 }
@@ -148,36 +148,6 @@ func TestArrivalOrderDoesNotMatter(t *testing.T) {
 	}
 }
 
-// A coordinator that was cut off wrote after the same entry as its successor: all
-// settle on the longer branch, also the one that was cut off.
-func TestForkSettlesOnTheLongerBranch(t *testing.T) {
-	w := newWorld(t)
-	w.by["A"].score(1, gains{"A": 0.3, "B": 0.2, "C": 0.1})
-	w.cut["A"] = true
-	w.by["A"].score(2, gains{"A": 9, "B": 0, "C": 0})
-	w.by["B"].score(2, gains{"A": 0.1, "B": 0.2, "C": 0})
-	if err := w.by["B"].Close(ctx, w.run); err != nil {
-		t.Fatal(err)
-	}
-	w.cut["A"] = false
-	for _, d := range w.docs {
-		w.by["A"].Apply(d) // what it missed, and again what it knows
-	}
-	if diff := cmp.Diff(w.by["B"].chain(), w.by["A"].chain()); diff != "" {
-		t.Fatal(diff)
-	}
-	for _, m := range w.by {
-		if err := m.Answer(ctx, w.run); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, by := range []string{"A", "B", "C"} {
-		if v, ok := w.by["A"].verdict(by); !ok || !v.OK {
-			t.Errorf("%s found %+v", by, v)
-		}
-	}
-}
-
 // What is no entry of this run by one of its members never enters the chain.
 func TestHostileEntriesStayOut(t *testing.T) {
 	w := newWorld(t)
@@ -187,11 +157,11 @@ func TestHostileEntriesStayOut(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h, err := Chain(prev, body)
+		h, err := Chain(prev, 2, body)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return Entry{Run: w.run.ID, K: k, Prev: prev, Hash: h, Kind: kind, Body: body, By: by.Party(), Key: by.PublicKey(), Sig: by.Sign(Domain, []byte(h))}
+		return Entry{Run: w.run.ID, K: k, Term: 2, Prev: prev, Hash: h, Kind: kind, Body: body, By: by.Party(), Key: by.PublicKey(), Sig: by.Sign(Domain, []byte(h))}
 	}
 	genesis := Genesis(w.run.Project, w.run.ID)
 	good := entry(b.signer, 1, genesis, KindTerms)
@@ -208,6 +178,7 @@ func TestHostileEntriesStayOut(t *testing.T) {
 		"other body":          {with(func(e *Entry) { e.Body = []byte(`{"kind":"terms","x":1}`) }), b.Party(), fed.ScopeProject(w.run.Project)},
 		"other kind":          {with(func(e *Entry) { e.Kind = KindClose }), b.Party(), fed.ScopeProject(w.run.Project)},
 		"other place":         {with(func(e *Entry) { e.K = 2 }), b.Party(), fed.ScopeProject(w.run.Project)},
+		"another term":        {with(func(e *Entry) { e.Term = 1 }), b.Party(), fed.ScopeProject(w.run.Project)},
 		"negative place":      {with(func(e *Entry) { e.K = -1 }), b.Party(), fed.ScopeProject(w.run.Project)},
 		"bad run":             {with(func(e *Entry) { e.Run = "1" }), b.Party(), fed.ScopeProject(w.run.Project)},
 		"other run":           {with(func(e *Entry) { e.Run = fed.RunID(hexID("other")) }), b.Party(), fed.ScopeProject(w.run.Project)},

@@ -56,35 +56,58 @@ type member struct {
 	world *world
 	blobs map[fed.Digest][]byte
 	seq   uint64
+	kept  []fed.Doc // what it wrote while it was cut off
+}
+
+// pen is m's pen in its newest reign.
+func (m *member) pen() Pen { return Pen{m.Ledger, m.world.terms[m.name]} }
+
+func (m *member) Close(ctx context.Context, run fed.Run) error {
+	return m.pen().Close(ctx, run, m.world.best)
 }
 
 // world is a run of A, B and C whose books reach each other at once, unless one
 // is cut off.
 type world struct {
-	run    fed.Run
-	rounds []fed.RoundRecord
-	policy fed.Policy
-	by     map[string]*member
-	docs   []fed.Doc
-	cut    map[string]bool
+	run      fed.Run
+	rounds   []fed.RoundRecord
+	policies []fed.Policy
+	by       map[string]*member
+	docs     []fed.Doc
+	cut      map[string]bool
+	terms    map[string]uint64 // in which a member leads; others never led
+	best     int               // the delivered round
+	running  bool              // the end is not known yet
 }
 
 func newWorld(t *testing.T) *world {
 	w := &world{
-		run:    fed.Run{ID: fed.RunID(hexID("run")), Project: fed.ProjectID(hexID("project")), ConfigHash: fed.DigestOf([]byte("configuration")), Config: fed.RunConfig{Task: fed.TaskClassify, Seed: 7, Rounds: 2}},
-		policy: fed.Policy{PoolCents: 10_000, Currency: "EUR", Mode: "open"}, by: map[string]*member{}, cut: map[string]bool{},
+		run:      fed.Run{ID: fed.RunID(hexID("run")), Project: fed.ProjectID(hexID("project")), ConfigHash: fed.DigestOf([]byte("configuration")), Config: fed.RunConfig{Task: fed.TaskClassify, Seed: 7, Rounds: 2}},
+		policies: []fed.Policy{{PoolCents: 10_000, Currency: "EUR", Mode: "open", Basis: "pooled"}}, by: map[string]*member{}, cut: map[string]bool{},
+		terms: map[string]uint64{"A": 1, "B": 2}, best: 2,
 	}
 	for i, name := range []string{"A", "B", "C"} {
 		m := &member{signer: newSigner(name), t: t, name: name, world: w, blobs: map[fed.Digest][]byte{}}
 		m.Ledger = New(Ports{
 			Book: m, Blobs: m, Keys: m.signer, Fetch: m.fetch,
-			Run:    func(id fed.RunID) (fed.Run, []fed.RoundRecord, bool) { return w.run, w.rounds, id == w.run.ID },
-			Policy: func(fed.ProjectID) fed.Policy { return w.policy },
+			Run:       func(id fed.RunID) (fed.Run, []fed.RoundRecord, bool) { return w.run, w.rounds, id == w.run.ID },
+			Policies:  func(fed.ProjectID) []fed.Policy { return w.policies },
+			Led:       w.led,
+			Delivered: func(fed.RunID) (int, bool) { return w.best, !w.running },
 		})
 		w.by[name] = m
 		w.run.Members = append(w.run.Members, fed.RunMember{Party: m.Party(), Name: name, Rank: i})
 	}
 	return w
+}
+
+func (w *world) led(_ fed.RunID, term uint64, by fed.PartyID) bool {
+	for name, t := range w.terms {
+		if w.by[name].Party() == by && t == term {
+			return true
+		}
+	}
+	return false
 }
 
 func (m *member) Append(_ context.Context, scope, kind, subject string, body any) (fed.Doc, error) {
@@ -93,6 +116,7 @@ func (m *member) Append(_ context.Context, scope, kind, subject string, body any
 	d := fed.Doc{Scope: scope, Author: m.Party(), Seq: m.seq, Kind: kind, Subject: subject, TimeMs: int64(m.seq), Body: raw}
 	m.Apply(d)
 	if m.world.cut[m.name] {
+		m.kept = append(m.kept, d)
 		return d, err
 	}
 	m.world.docs = append(m.world.docs, d)
@@ -163,19 +187,30 @@ type gains map[string]float64
 // score has m record a round with everybody's tables of a noisy additive game.
 func (m *member) score(n int, g gains) {
 	m.t.Helper()
-	if err := m.Scored(ctx, m.world.run, ask(m.world, n, g), replies(m.world, n, g)); err != nil {
+	if err := m.pen().Scored(ctx, m.world.run, ask(m.world, n, g), replies(m.world, n, g)); err != nil {
 		m.t.Fatal(err)
 	}
 }
 
+// ask records round n with the updates of those who gain in it, unless it is
+// recorded already, and returns what its scorers are asked.
 func ask(w *world, n int, g gains) fed.ScoreAsk {
-	a := fed.ScoreAsk{Run: w.run.ID, Round: n}
-	for _, name := range slices.Sorted(maps.Keys(g)) {
-		a.In = append(a.In, fed.RoundParty{Party: w.by[name].Party(), Name: name})
+	i := slices.IndexFunc(w.rounds, func(r fed.RoundRecord) bool { return r.N == n })
+	if i < 0 {
+		i = len(w.rounds)
+		w.rounds = append(w.rounds, fed.RoundRecord{N: n})
 	}
-	return a
+	r := &w.rounds[i]
+	if len(r.In) == 0 {
+		r.Run, r.Parent = w.run.ID, fed.DigestOf([]byte{byte(n)})
+		for _, name := range slices.Sorted(maps.Keys(g)) {
+			r.In = append(r.In, fed.RoundParty{Party: w.by[name].Party(), Name: name, Weight: 1, Update: fed.BlobRef{Digest: fed.DigestOf([]byte(name))}})
+		}
+	}
+	return AskOf(*r)
 }
 
+// replies are the signed tables of all members for what ask asks.
 func replies(w *world, n int, g gains) map[fed.PartyID]fed.ScoreReply {
 	out := map[fed.PartyID]fed.ScoreReply{}
 	for i, scorer := range []string{"A", "B", "C"} {
@@ -188,9 +223,15 @@ func replies(w *world, n int, g gains) map[fed.PartyID]fed.ScoreReply {
 			}
 			r.Replicates = append(r.Replicates, row)
 		}
-		out[w.by[scorer].Party()] = r
+		out[w.by[scorer].Party()] = w.by[scorer].signs(ask(w, n, g), r)
 	}
 	return out
+}
+
+// signs has m sign a table for a round.
+func (m *member) signs(a fed.ScoreAsk, r fed.ScoreReply) fed.ScoreReply {
+	r.Key, r.Sig = m.PublicKey(), m.signer.Sign(fed.ScoreDomain, r.SigningBytes(a))
+	return r
 }
 
 // table sums the members' gains, each with noise.

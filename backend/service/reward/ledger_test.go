@@ -4,11 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"math"
-	"slices"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"synergos.app/desktop/backend/fed"
 )
@@ -32,50 +29,6 @@ func TestScoredRecordsExactContributions(t *testing.T) {
 	}
 	if math.Abs(float64(r[0].Score.Gain)-0.2) > 1e-12 {
 		t.Errorf("gain %v", r[0].Score.Gain)
-	}
-}
-
-// One scorer that sends nonsense, or no replicates, takes nothing from the others.
-func TestOneBadScorerDoesNotStopTheRound(t *testing.T) {
-	g := gains{"A": 0.3, "B": 0.2, "C": 0.1}
-	for name, spoil := range map[string]func(*fed.ScoreReply){
-		"short table":           func(r *fed.ScoreReply) { r.Table = r.Table[:7] },
-		"gain of nobody":        func(r *fed.ScoreReply) { r.Table[0] = 1 },
-		"not finite":            func(r *fed.ScoreReply) { r.Table[3] = math.NaN() },
-		"no rows":               func(r *fed.ScoreReply) { r.Rows = 0 },
-		"negative rows":         func(r *fed.ScoreReply) { r.Rows = -1 },
-		"endless rows":          func(r *fed.ScoreReply) { r.Rows = math.MaxInt64 },
-		"short replicate":       func(r *fed.ScoreReply) { r.Replicates[9] = r.Replicates[9][:1] },
-		"replicate of nobody":   func(r *fed.ScoreReply) { r.Replicates[9] = slices.Repeat([]float32{1}, 8) },
-		"infinite replicate":    func(r *fed.ScoreReply) { r.Replicates[9] = []float32{0, float32(math.Inf(1)), 0, 0, 0, 0, 0, 0} },
-		"no replicates":         func(r *fed.ScoreReply) { r.Replicates = nil },
-		"too many replicates":   func(r *fed.ScoreReply) { r.Replicates = slices.Repeat(r.Replicates, 21) },
-		"one replicate too few": func(r *fed.ScoreReply) { r.Replicates = r.Replicates[1:] },
-	} {
-		w := newWorld(t)
-		all := replies(w, 1, g)
-		bad := all[w.by["C"].Party()]
-		spoil(&bad)
-		all[w.by["C"].Party()] = bad
-		if err := w.by["A"].Scored(ctx, w.run, ask(w, 1, g), all); err != nil {
-			t.Errorf("%s: %v", name, err)
-			continue
-		}
-		r := w.by["A"].Rounds(w.run.ID)
-		if len(r) != 1 || r[0].Rows != 300 || !r[0].Score.Parties[0].SE.Finite() {
-			t.Errorf("%s: %d rounds, %+v", name, len(r), r)
-		}
-	}
-}
-
-func TestRoundWithoutScorersIsNotScored(t *testing.T) {
-	w := newWorld(t)
-	if err := w.by["A"].Scored(ctx, w.run, ask(w, 1, gains{"A": 1}), nil); fed.KindOf(err) != fed.Invalid || len(w.by["A"].Rounds(w.run.ID)) != 0 {
-		t.Errorf("no scorer: %v", err)
-	}
-	only := map[fed.PartyID]fed.ScoreReply{w.by["A"].Party(): replies(w, 1, gains{"A": 1})[w.by["A"].Party()]}
-	if err := w.by["A"].Scored(ctx, w.run, ask(w, 1, gains{"A": 1}), only); fed.KindOf(err) != fed.Invalid {
-		t.Errorf("scored by itself only: %v", err)
 	}
 }
 
@@ -132,10 +85,18 @@ func TestLiesAreDisputed(t *testing.T) {
 		"the score": {lie(KindScore, func(b map[string]any) {
 			b["standing"].(map[string]any)["parties"].([]any)[0].(map[string]any)["share"] = 0.9
 		}), "score"},
-		"the rows":  {lie(KindScore, func(b map[string]any) { b["rows"] = 1e6 }), "score"},
-		"the grant": {lie(KindGrant, func(b map[string]any) { b["cents"] = map[string]any{"A": 10_000} }), "rewards"},
-		"the pool":  {lie(KindGrant, func(b map[string]any) { b["pool"] = 1 }), "rewards"},
-		"the terms": {lie(KindTerms, func(b map[string]any) { b["configHash"] = string(fed.DigestOf(nil)) }), "terms"},
+		"the rows":                     {lie(KindScore, func(b map[string]any) { b["rows"] = 1e6 }), "score"},
+		"the grant":                    {lie(KindGrant, func(b map[string]any) { b["cents"] = map[string]any{"A": 10_000} }), "rewards"},
+		"the pool":                     {lie(KindGrant, func(b map[string]any) { b["pool"] = 1 }), "rewards"},
+		"the terms":                    {lie(KindTerms, func(b map[string]any) { b["configHash"] = string(fed.DigestOf(nil)) }), "terms"},
+		"the rules":                    {lie(KindTerms, func(b map[string]any) { b["poolCents"] = 1 }), "terms"},
+		"the basis":                    {lie(KindTerms, func(b map[string]any) { b["basis"] = "peers" }), "terms"},
+		"a figure on the others' rows": {lie(KindRound, func(b map[string]any) { part(b, 0)["peers"] = 0.31 }), "round 1"},
+		"a silenced scorer":            {lie(KindRound, func(b map[string]any) { b["scorers"] = []string{"A", "B"} }), "round 1"},
+		"a blamed scorer":              {lie(KindRound, func(b map[string]any) { b["unsigned"] = []string{"C"} }), "round 1"},
+		"the delivered round":          {lie(KindScore, func(b map[string]any) { b["through"] = 1 }), "score"},
+		"an unscored round":            {lie(KindScore, func(b map[string]any) { b["unscored"] = []int{1} }), "score"},
+		"the reason":                   {lie(KindGrant, func(b map[string]any) { b["why"] = WhyNobody }), "rewards"},
 	} {
 		w := closed(t)
 		c.tell(w)
@@ -164,7 +125,7 @@ func (w *world) rewrite(kind string, f func(body map[string]any)) {
 			f(body)
 			done = true
 		}
-		signed, err := a.sign(w.run.ID, i+1, prev, e.Kind, body)
+		signed, err := a.sign(w.run.ID, i+1, e.Term, prev, e.Kind, body)
 		if err != nil {
 			a.t.Fatal(err)
 		}
@@ -184,9 +145,7 @@ func (w *world) flipTable() {
 	if err := json.Unmarshal(w.by["A"].blobs[ref.Digest], &t); err != nil {
 		w.by["A"].t.Fatal(err)
 	}
-	for _, s := range t.Scores { // the median of three moves only if two of them do
-		s.Table[1] += 1e-6
-	}
+	t.Scores["C"].Table[1] += 1e-6 // and with it goes its signature
 	raw, err := json.Marshal(t)
 	if err != nil {
 		w.by["A"].t.Fatal(err)
@@ -228,78 +187,24 @@ func (damaged) Get(_ context.Context, d fed.Digest) ([]byte, error) {
 	return nil, fed.Errorf(fed.Corrupt, "", "blob %s is damaged", d.Short())
 }
 
-// The terms that a run began with hold, whatever the project says later.
+// The terms that a run began with hold, whatever the project says later; terms that
+// it never had are disputed.
 func TestLaterPolicyDoesNotChangeARun(t *testing.T) {
 	w := newWorld(t)
 	w.by["A"].score(1, gains{"A": 0.3, "B": 0.2, "C": 0.1})
-	w.policy.PoolCents, w.policy.Currency = 5, "USD"
+	w.policies = append(w.policies, fed.Policy{PoolCents: 5, Currency: "USD", Basis: "peers"})
 	if err := w.by["A"].Close(ctx, w.run); err != nil {
 		t.Fatal(err)
 	}
-	w.policy.PoolCents = 77
 	if g, ok := w.by["B"].Grant(w.run.ID); !ok || g.Pool != 10_000 || g.Currency != "EUR" {
 		t.Errorf("grant %+v", g)
 	}
 	if err := w.by["B"].Check(ctx, w.run); err != nil {
 		t.Error(err)
 	}
-}
-
-func TestGrantSumsToThePool(t *testing.T) {
-	for name, c := range map[string]struct {
-		pool   int64
-		rounds []gains
-		want   map[string]int64
-	}{
-		"in proportion": {10_000, []gains{{"A": 0.3, "B": 0.2, "C": 0.1}}, map[string]int64{"A": 5000, "B": 3333, "C": 1667}},
-		"odd cents":     {100, []gains{{"A": 0.2, "B": 0.2, "C": 0.2}}, map[string]int64{"A": 34, "B": 33, "C": 33}},
-		"none":          {0, []gains{{"A": 0.3, "B": 0.2, "C": 0.1}}, map[string]int64{"A": 0, "B": 0, "C": 0}},
-		// C harms: its whole interval lies below 0.
-		"harm": {1000, []gains{{"A": 0.3, "B": 0.1, "C": -0.5}}, map[string]int64{"A": 750, "B": 250, "C": 0}},
-		// One good round does not make up for harm over the run.
-		"two rounds": {1000, []gains{{"A": 0.3, "B": 0.1, "C": 0.1}, {"A": 0.3, "B": 0.3, "C": -0.9}}, map[string]int64{"A": 600, "B": 400, "C": 0}},
-		"absent":     {1000, []gains{{"A": 0.3, "B": 0.3}}, map[string]int64{"A": 500, "B": 500, "C": 0}},
-		"no rounds":  {1000, nil, map[string]int64{"A": 334, "B": 333, "C": 333}},
-	} {
-		w := newWorld(t)
-		w.policy.PoolCents = c.pool
-		for i, g := range c.rounds {
-			w.by["A"].score(i+1, g)
-		}
-		if _, ok := w.by["A"].Grant(w.run.ID); ok {
-			t.Errorf("%s: granted before the end", name)
-		}
-		if err := w.by["A"].Close(ctx, w.run); err != nil {
-			t.Fatal(err)
-		}
-		g, ok := w.by["C"].Grant(w.run.ID)
-		sum := int64(0)
-		for _, v := range g.Cents {
-			sum += v
-		}
-		if diff := cmp.Diff(c.want, g.Cents); !ok || sum != c.pool || diff != "" {
-			t.Errorf("%s: sum %d of %d\n%s", name, sum, c.pool, diff)
-		}
-		if err := w.by["C"].Check(ctx, w.run); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
-// A round counts once, also when two coordinators scored it one after the other.
-func TestRoundCountsOnce(t *testing.T) {
-	w := newWorld(t)
-	w.by["A"].score(1, gains{"A": 0.3, "B": 0.2, "C": 0.1})
-	w.by["B"].score(1, gains{"A": 0.3, "B": 0.2, "C": 0.1})
-	if err := w.by["B"].Close(ctx, w.run); err != nil {
-		t.Fatal(err)
-	}
-	s, _ := w.by["C"].Score(w.run.ID)
-	if s.Standing.Rounds != 1 || math.Abs(float64(s.Standing.Parties[0].Phi)-0.3) > 1e-12 || math.Abs(float64(s.Without["C"])-0.5) > 1e-12 {
-		t.Errorf("score %+v", s)
-	}
-	if err := w.by["C"].Check(ctx, w.run); err != nil {
-		t.Error(err)
+	w.policies = w.policies[1:]
+	if err := w.by["B"].Check(ctx, w.run); fed.KindOf(err) != fed.Corrupt || !strings.Contains(err.Error(), "rules of the project") {
+		t.Errorf("terms that the project never had: %v", err)
 	}
 }
 

@@ -1737,19 +1737,61 @@ export interface components {
             stays: string[];
         };
         Contribution: {
+            /**
+             * @description whose held-out rows decide what is paid
+             * @enum {string}
+             */
+            basis: "pooled" | "peers";
             coarse: boolean;
+            currency: string;
+            disputes: components["schemas"]["Dispute"][];
             /** @description what is proven and what is not */
             honesty: string;
             method: string;
             parties: components["schemas"]["PartyContribution"][];
+            /**
+             * Format: int64
+             * @description what was divided, 0: nothing
+             */
+            poolCents: number;
+            /**
+             * @description why there are no figures
+             * @enum {string}
+             */
+            reason?: "off" | "too_many" | "too_few" | "pending";
             remainder: number | null;
             rounds: components["schemas"]["RoundContribution"][];
             /** @description on which rows, in words */
             rows: string;
             runId: string;
+            /**
+             * Format: int64
+             * @description rounds that count
+             */
+            scored: number;
             /** @enum {string} */
             state: "none" | "scoring" | "done";
+            /**
+             * Format: int64
+             * @description round of the delivered model: later ones do not count; 0: not known yet
+             */
+            through: number;
             total: number | null;
+            /**
+             * Format: int64
+             * @description rounds that should count and could not be scored
+             */
+            unscored: number;
+            /**
+             * Format: int64
+             * @description scorers' tables without a valid signature: they do not count
+             */
+            unsigned: number;
+            /**
+             * @description why the money was divided as it was; absent before the end
+             * @enum {string}
+             */
+            why?: "contribution" | "unscored" | "nobody" | "no-pool";
         };
         Dataset: {
             /** Format: date-time */
@@ -1855,6 +1897,25 @@ export interface components {
             sentence: string;
             /** @enum {string} */
             state: "on" | "off" | "blocked";
+        };
+        Dispute: {
+            /** @description who wrote what does not count, or who disputes */
+            by: string;
+            /**
+             * Format: int64
+             * @description place in the ledger
+             */
+            k: number;
+            /** @description who wrote what counts */
+            kept: string;
+            /**
+             * @description two: one party signed two entries for one place; cut_off: an entry that a later coordinator's replaced; verdict: a member found the ledger wrong
+             * @enum {string}
+             */
+            kind: "two" | "cut_off" | "verdict";
+            runId: string;
+            /** @description what a member found */
+            text: string;
         };
         EgressFrame: {
             /** Format: date-time */
@@ -2344,6 +2405,8 @@ export interface components {
             of: number;
             party: string;
             partyId: string;
+            /** @description the same measured on the other parties' rows only */
+            peers: number | null;
             /** Format: int64 */
             present: number;
             /**
@@ -2420,6 +2483,11 @@ export interface components {
         PolicyEdit: {
             /** @description party ids whose approval a stage needs; empty: the parties in the lineage */
             approvers?: string[];
+            /**
+             * @description whose held-out rows decide what is paid: pooled = those of all parties, peers = those of the others
+             * @enum {string}
+             */
+            basis?: "pooled" | "peers";
             /** @description for example EUR */
             currency?: string;
             /**
@@ -2544,6 +2612,11 @@ export interface components {
         ProjectPolicy: {
             /** @description party ids whose approval a stage needs; empty: the parties in the lineage */
             approvers: string[];
+            /**
+             * @description whose held-out rows decide what is paid: pooled = those of all parties, peers = those of the others
+             * @enum {string}
+             */
+            basis: "pooled" | "peers";
             currency: string;
             /**
              * Format: int64
@@ -2650,15 +2723,23 @@ export interface components {
             receiptCents: number;
             /** Format: int64 */
             runs: number;
+            /** @description of the project's money, or of the contributions when no money is divided */
             share: number | null;
         };
         Rewards: {
             chain: components["schemas"]["Check"];
+            /** @description of all these runs */
+            disputes: components["schemas"]["Dispute"][];
             /** @description newest first */
             entries: components["schemas"]["LedgerEntry"][];
             /** @description newest first, without the per-round part */
             runs: components["schemas"]["Contribution"][];
             totals: components["schemas"]["RewardTotal"][];
+            /**
+             * Format: int64
+             * @description scorers' tables without a valid signature, in all these runs
+             */
+            unsigned: number;
         };
         Round: {
             /** @description names with the reason in brackets */

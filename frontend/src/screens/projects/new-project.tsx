@@ -68,6 +68,7 @@ function Form({ datasets, peers }: { datasets: Dataset[]; peers: Peer[] }) {
   const [invite, setInvite] = useState<string[]>((query.get('parties') ?? '').split(',').filter(Boolean))
   const [pool, setPool] = useState<number | string>(0)
   const [currency, setCurrency] = useState('EUR')
+  const [basis, setBasis] = useState<'pooled' | 'peers'>('pooled')
   const [production, setProduction] = useState<'majority' | 'all' | 'any'>('majority')
   const only = usable.length === 1 ? usable[0].id : ''
   useEffect(() => {
@@ -80,7 +81,7 @@ function Form({ datasets, peers }: { datasets: Dataset[]; peers: Peer[] }) {
         purpose: purpose.trim(),
         datasetId: dataset,
         invite,
-        policy: { poolCents: Math.round(Number(pool) * 100) || 0, currency, production, mode: 'open' },
+        policy: { poolCents: Math.round(Number(pool) * 100) || 0, currency, production, mode: 'open', basis },
       }),
     { stale: [k.projects, k.home], quiet: true, after: (p) => void go(`/projects/${p.id}`) },
   )
@@ -180,6 +181,15 @@ function Form({ datasets, peers }: { datasets: Dataset[]; peers: Peer[] }) {
               allowDeselect={false}
             />
           </Group>
+          <Select
+            mt="sm"
+            label={t('projects.new.basis')}
+            description={t('projects.new.basisHint')}
+            data={(['pooled', 'peers'] as const).map((x) => ({ value: x, label: t(`projects.basis.${x}`) }))}
+            value={basis}
+            onChange={(v) => setBasis((v as typeof basis) ?? 'pooled')}
+            allowDeselect={false}
+          />
         </Section>
         {create.isError && <Failed error={create.error} />}
         <Box>

@@ -270,6 +270,7 @@ function Overview({ p }: { p: Project }) {
                   : t('common.none'),
               ],
               [t('projects.policy.production'), maybe(`projects.vote.${p.policy.production}`, p.policy.production)],
+              [t('projects.policy.basis'), t(`projects.basis.${p.policy.basis}`)],
               [t('projects.policy.mode'), t('projects.policy.open')],
               [t('projects.policy.floor'), t('projects.policy.floorText', { count: p.policy.floor })],
               [t('projects.created'), ago(p.createdAt)],

@@ -14,9 +14,10 @@ import { StateBadge } from '../../ui/badge'
 import { LineChart } from '../../ui/chart'
 import { Page, Section } from '../../ui/page'
 import { Checks, RowLink } from '../../ui/parts'
-import { Empty, View } from '../../ui/states'
+import { Empty, Note, View } from '../../ui/states'
 import { DataTable } from '../../ui/table'
 import { ContributionBars } from '../runs/contribution'
+import { Doubts } from '../runs/doubts'
 
 // Rewards shows who got what for which contribution, and the ledger that proves it.
 export function Rewards() {
@@ -71,12 +72,10 @@ function Body({ d, project }: { d: RewardsView; project: string }) {
     const r = runs.data?.find((x) => x.id === id)
     return r ? t('runs.name', { experiment: plain(r.experiment, 40), number: r.number }) : shorten(id, 8)
   }
-  const currencyOf = (id: string) => {
-    const p = runs.data?.find((x) => x.id === id)?.projectId
-    return d.totals.find((x) => x.projectId === p)?.currency ?? d.totals[0]?.currency ?? 'EUR'
-  }
   return (
     <Stack>
+      <Doubts disputes={d.disputes} unsigned={d.unsigned} nameOf={nameOf} />
+      {d.totals.length > 0 && d.totals.every((x) => x.cents === 0) && <Note>{t('rewards.noMoney')}</Note>}
       <Section flush title={t('rewards.totals')} hint={t('rewards.totalsHint')}>
         <DataTable
           label={t('rewards.totals')}
@@ -125,7 +124,7 @@ function Body({ d, project }: { d: RewardsView; project: string }) {
             </Text>
             <Receipt c={c} />
           </Group>
-          <ContributionBars c={c} currency={currencyOf(c.runId)} />
+          <ContributionBars c={c} />
         </Box>
       ))}
       <Ledger d={d} project={project} nameOf={nameOf} />

@@ -93,7 +93,7 @@ export function RunPage() {
                 <ResultsTab d={d} />
               </Tabs.Panel>
               <Tabs.Panel value="contribution">
-                <ContributionTab id={d.run.id} d={d} />
+                <ContributionTab id={d.run.id} />
               </Tabs.Panel>
               <Tabs.Panel value="history">
                 <HistoryTab d={d} />
