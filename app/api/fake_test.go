@@ -109,6 +109,18 @@ func (f *fake) NameParty(ctx context.Context, name string) (view.Identity, error
 	return say[view.Identity](f, ctx, "NameParty", name)
 }
 
+func (f *fake) Backup(ctx context.Context, passphrase string) (view.Backup, error) {
+	return say[view.Backup](f, ctx, "Backup", passphrase)
+}
+
+func (f *fake) BackupFile(ctx context.Context, id string) ([]byte, error) {
+	return f.file, f.note(ctx, "BackupFile", id)
+}
+
+func (f *fake) Restore(ctx context.Context, passphrase string, file []byte) (view.Identity, error) {
+	return say[view.Identity](f, ctx, "Restore", passphrase, file)
+}
+
 func (f *fake) StartTutorial(ctx context.Context) (view.Tutorial, error) {
 	return say[view.Tutorial](f, ctx, "StartTutorial")
 }

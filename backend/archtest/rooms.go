@@ -48,7 +48,7 @@ var rooms = []room{
 		},
 		foreign: []string{
 			"github.com/gorilla/websocket", "github.com/hashicorp/mdns", "github.com/miekg/dns", "google.golang.org/protobuf",
-			"github.com/gowebpki/jcs", "golang.org/x/sys", "golang.org/x/text", "golang.org/x/net", "golang.org/x/crypto",
+			"github.com/gowebpki/jcs", "golang.org/x/sys", "golang.org/x/text", "golang.org/x/net", "golang.org/x/crypto", "filippo.io/age",
 		},
 	},
 	{

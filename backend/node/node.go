@@ -45,6 +45,7 @@ type Node struct {
 	inbox    *inboxBook
 	settings *settingBook
 	counts   *counters
+	backups  backups
 	aligns   *alignments
 
 	ctx    context.Context // ends with the node

@@ -126,16 +126,8 @@ func addrsOf(r query.Peer) []string {
 
 // add saves a peer whose statement has been verified.
 func (b *peerBook) add(ctx context.Context, st identity.Statement, signed identity.Signed, addrs []string, source, how string) error {
-	now := ms(b.n.opts.Now())
-	role := identity.RoleParticipant
-	if len(st.Roles) > 0 {
-		role = st.Roles[0]
-	}
+	r := peerRow(st, signed, addrs, source, how, ms(b.n.opts.Now()))
 	_, err := b.change(ctx, st.Device, func(old query.Peer, known bool) (query.Peer, bool) {
-		r := query.Peer{
-			Device: string(st.Device), Party: string(st.Party), Name: st.Name, OrgKey: st.OrgKey, Statement: []byte(toJSON(signed)), Role: role,
-			Source: source, How: how, Addrs: toJSON(clip(addrs, 16)), PairedMs: now, SeenMs: now,
-		}
 		if known && old.RevokedMs == 0 {
 			r.PairedMs, r.Source, r.How = old.PairedMs, old.Source, old.How
 		}
@@ -147,6 +139,18 @@ func (b *peerBook) add(ctx context.Context, st identity.Statement, signed identi
 	b.wake()
 	b.changed(st.Device)
 	return nil
+}
+
+// peerRow is what is kept about a device whose statement has been verified.
+func peerRow(st identity.Statement, signed identity.Signed, addrs []string, source, how string, now int64) query.Peer {
+	role := identity.RoleParticipant
+	if len(st.Roles) > 0 {
+		role = st.Roles[0]
+	}
+	return query.Peer{
+		Device: string(st.Device), Party: string(st.Party), Name: st.Name, OrgKey: st.OrgKey, Statement: []byte(toJSON(signed)), Role: role,
+		Source: source, How: how, Addrs: toJSON(clip(addrs, 16)), PairedMs: now, SeenMs: now,
+	}
 }
 
 // change replaces a device's row, on the disk first. Changes come one after the

@@ -71,6 +71,9 @@ func (n *Node) statusChanged() {
 
 // NameParty names this party; others see the name once they have paired.
 func (n *Node) NameParty(ctx context.Context, name string) (view.Identity, error) {
+	if err := n.backups.waiting(); err != nil {
+		return view.Identity{}, err
+	}
 	name = strings.TrimSpace(name)
 	self := n.identity()
 	st := self.Statement()

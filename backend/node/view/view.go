@@ -110,6 +110,15 @@ type Identity struct {
 	Home        string   `json:"home" doc:"folder that holds everything of this party"`
 	Discovery   string   `json:"discovery" enum:"on,off,blocked"`
 	KeyStore    string   `json:"keyStore" doc:"where the private key is kept, in words"`
+	Restart     bool     `json:"restart,omitempty" doc:"a party has been restored; the next start of the app opens it"`
+}
+
+// Backup is a sealed copy of a party's key and peers, ready to be fetched.
+type Backup struct {
+	ID    string `json:"id"`
+	Name  string `json:"name" doc:"file name to save it under"`
+	Bytes int    `json:"bytes"`
+	Peers int    `json:"peers" doc:"computers of others in it"`
 }
 
 // Peer is another computer seen, pending or paired.

@@ -9,6 +9,7 @@ export type Metrics = Record<string, Num>
 export type AccessRequest = S['AccessRequest']
 export type Activity = S['Activity']
 export type Alignment = S['Alignment']
+export type Backup = S['Backup']
 export type AlignmentCell = S['AlignmentCell']
 export type AlignmentColumn = S['AlignmentColumn']
 export type Card = S['Card']

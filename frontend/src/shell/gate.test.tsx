@@ -141,4 +141,27 @@ describe('the welcome', () => {
     expect((await screen.findByRole('alert')).textContent).toContain('Choose a shorter one.')
     expect(screen.getByLabelText('Name of your organisation')).toHaveProperty('value', 'Ward 7')
   })
+
+  it('brings a party back from its backup instead, and keeps what was chosen when the passphrase is wrong', async () => {
+    const refusal = { ...problem('invalid').body, hint: 'Type the passphrase that the backup was made with.' }
+    let tries = 0
+    const calls = fakeApi(table('empty'), (c) => {
+      if (c.path === '/status') return { body: unnamed }
+      if (c.path !== '/restore') return undefined
+      tries++
+      return tries === 1 ? { status: 403, body: refusal } : { body: { party: 'St. Anna', restart: true } }
+    })
+    show()
+    await userEvent.click(await screen.findByRole('button', { name: 'I have a backup' }))
+    const input = document.querySelector('input[type=file]') as HTMLInputElement
+    await userEvent.upload(input, new File([new Uint8Array([0, 1, 255])], 'b.age'))
+    await userEvent.type(screen.getByLabelText('Passphrase'), 'four words of a ward')
+    await userEvent.click(screen.getByRole('button', { name: 'Open the backup' }))
+    expect((await screen.findByRole('alert')).textContent).toContain('Type the passphrase')
+    await userEvent.click(screen.getByRole('button', { name: 'Open the backup' }))
+    await screen.findByText('St. Anna is back')
+    const sent = { passphrase: 'four words of a ward', file: 'AAH/' }
+    expect(calls.filter((c) => c.path === '/restore').map((c) => c.body)).toEqual([sent, sent])
+    expect(screen.queryByText('the screens')).toBeNull() // until the next start
+  })
 })

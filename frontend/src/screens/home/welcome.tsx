@@ -11,6 +11,8 @@ import { useAct } from '../../shell/act'
 import { KeyAvatar } from '../../ui/avatar'
 import { Facts } from '../../ui/parts'
 import { Failed } from '../../ui/states'
+import { BackupForm } from '../settings/backup'
+import { Restore } from './restore'
 
 // Welcome is the first start: name the party, see its key, go on to the doors.
 export function Welcome({ onBegin, onDone }: { onBegin: () => void; onDone: () => void }) {
@@ -18,6 +20,8 @@ export function Welcome({ onBegin, onDone }: { onBegin: () => void; onDone: () =
   const qc = useQueryClient()
   const [name, setName] = useState('')
   const [made, setMade] = useState<Identity>()
+  const [restoring, setRestoring] = useState(false)
+  const [backup, setBackup] = useState(false)
   const field = useRef<HTMLInputElement>(null)
   const give = useAct(api.nameParty, { after: setMade, quiet: true })
   useEffect(onBegin, [onBegin])
@@ -42,7 +46,9 @@ export function Welcome({ onBegin, onDone }: { onBegin: () => void; onDone: () =
           <Stepper.Step label={t('home.welcome.step1')} />
           <Stepper.Step label={t('home.welcome.step2')} />
         </Stepper>
-        {!made ? (
+        {restoring ? (
+          <Restore onBack={() => setRestoring(false)} />
+        ) : !made ? (
           <form onSubmit={submit}>
             <Stack className="card" p="lg">
               <TextInput
@@ -59,7 +65,10 @@ export function Welcome({ onBegin, onDone }: { onBegin: () => void; onDone: () =
                 withAsterisk={false}
               />
               {give.isError && <Failed error={give.error} />}
-              <Group justify="flex-end">
+              <Group justify="space-between">
+                <Button variant="subtle" onClick={() => setRestoring(true)}>
+                  {t('home.restore.door')}
+                </Button>
                 <Button
                   type="submit"
                   size="md"
@@ -104,10 +113,19 @@ export function Welcome({ onBegin, onDone }: { onBegin: () => void; onDone: () =
                 ],
               ]}
             />
-            <Text size="sm" c="dimmed">
-              {t('home.welcome.backup')}
-            </Text>
-            <Group justify="flex-end">
+            {backup ? (
+              <BackupForm />
+            ) : (
+              <Text size="sm" c="dimmed">
+                {t('home.welcome.backup')}
+              </Text>
+            )}
+            <Group justify={backup ? 'flex-end' : 'space-between'}>
+              {!backup && (
+                <Button variant="default" onClick={() => setBackup(true)}>
+                  {t('settings.backup.open')}
+                </Button>
+              )}
               <Button
                 size="md"
                 rightSection={<IconArrowRight size={17} />}

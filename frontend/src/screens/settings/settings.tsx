@@ -13,6 +13,7 @@ import { Code } from '../../ui/copy'
 import { Page, Section } from '../../ui/page'
 import { Facts } from '../../ui/parts'
 import { View } from '../../ui/states'
+import { BackupForm } from './backup'
 import { About, Doctor } from './doctor'
 
 // Settings holds identity, settings with their defaults, the doctor, and about.
@@ -234,9 +235,9 @@ function IdentityCard({ d }: { d: Identity }) {
             [t('settings.discovery'), t(`settings.discoveries.${d.discovery}`)],
           ]}
         />
-        <Text size="sm" c="dimmed" mt="sm">
-          {t('home.welcome.backup')}
-        </Text>
+      </Section>
+      <Section title={t('settings.backup.title')}>
+        <BackupForm />
       </Section>
     </Stack>
   )
