@@ -70,6 +70,7 @@ type request struct {
 	from, owner fed.PartyID
 	askedMs     int64
 	say         *Say
+	saidMs      int64 // of the owner's last word, by its own clock
 	revoked     *Stop
 	takenBack   *Stop
 }
@@ -174,7 +175,7 @@ func (c *Catalog) say(d fed.Doc) (id, reason string) {
 		return "", RefusedForm
 	}
 	s.Reason = Clean(s.Reason, 1000)
-	r.say = &s
+	r.say, r.saidMs = &s, d.TimeMs
 	return s.ID, ""
 }
 
@@ -192,7 +193,7 @@ func (c *Catalog) stop(d fed.Doc) (id, reason string) {
 	case d.Author == r.from && r.takenBack == nil:
 		r.takenBack = &s
 	case d.Author == r.owner && r.revoked == nil && r.say != nil && r.say.Approve:
-		r.revoked = &s
+		r.revoked, r.saidMs = &s, d.TimeMs
 	case d.Author != r.from && d.Author != r.owner:
 		return "", RefusedAuthor
 	default:
@@ -243,6 +244,37 @@ func (c *Catalog) Standing(card string, from fed.PartyID, nowMs int64) (Request,
 		}
 	}
 	return last, found
+}
+
+// Barred reports whether a card's owner has refused a party the use of the dataset or
+// has revoked it, and which. The owner's last word counts: what the party asks for or
+// takes back afterwards changes nothing, a running approval outranks all.
+func (c *Catalog) Barred(card string, from fed.PartyID, nowMs int64) (State, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.cards[card]
+	if e == nil {
+		return "", false
+	}
+	word, lastMs := State(""), int64(0)
+	for _, r := range c.requests {
+		if r.ask.Card != card || r.from != from || r.owner != e.Author || r.say == nil {
+			continue
+		}
+		said := Approved
+		switch {
+		case r.revoked != nil:
+			said = Revoked
+		case !r.say.Approve:
+			said = Refused
+		case r.takenBack == nil && nowMs < r.say.UntilMs:
+			return "", false
+		}
+		if r.saidMs > lastMs || r.saidMs == lastMs && said != Approved {
+			word, lastMs = said, r.saidMs
+		}
+	}
+	return word, word == Revoked || word == Refused
 }
 
 // Allows checks whether a party may use a card's dataset at nowMs: it owns it, or

@@ -208,3 +208,41 @@ func TestBothSidesEndInTheSameState(t *testing.T) {
 		t.Errorf("states differ:\n%s", strings.Join(states, "\n"))
 	}
 }
+
+// A refusal or revocation holds until its owner says otherwise, whatever the
+// requester asks for or takes back.
+func TestBarredUntilTheOwnerSaysOtherwise(t *testing.T) {
+	o, r := &chain{t: t, author: party("O")}, &chain{t: t, author: party("R")}
+	k, scope := card(o.author, "Heart"), fed.ScopeDirect(party("O"), party("R"))
+	c := New()
+	c.Apply(o.publish(k))
+	one, two, three := hexID("one"), hexID("two"), hexID("three")
+	at := func(ms int64, d *chain) *chain { d.nowMs = ms; return d }
+	step := func(what string, d fed.Doc, state State, barred bool) {
+		t.Helper()
+		if x := c.Apply(d); x.Refused != "" {
+			t.Fatalf("%s: %s", what, x.Refused)
+		}
+		got, is := c.Barred(k.ID, r.author, 10)
+		if is != barred || is && got != state {
+			t.Errorf("%s: %s %v, want %s %v", what, got, is, state, barred)
+		}
+	}
+	ask := func(ms int64, id string) fed.Doc {
+		return at(ms, r).doc(scope, fed.DocAccessAsk, id, Ask{id, k.ID, "Heart", "research", 30})
+	}
+	step("asked", ask(900, one), "", false) // by a clock that is ahead
+	step("refused", at(1, o).doc(scope, fed.DocAccessSay, one, Say{ID: one}), Refused, true)
+	step("taken back", at(901, r).doc(scope, fed.DocAccessStop, one, Stop{ID: one}), Refused, true)
+	step("asked again", ask(902, two), Refused, true)
+	step("approved", at(2, o).doc(scope, fed.DocAccessSay, two, Say{ID: two, Approve: true, UntilMs: 100}), "", false)
+	step("revoked", at(3, o).doc(scope, fed.DocAccessStop, two, Stop{ID: two}), Revoked, true)
+	step("asked a third time", ask(903, three), Revoked, true)
+	step("approved for a moment", at(4, o).doc(scope, fed.DocAccessSay, three, Say{ID: three, Approve: true, UntilMs: 6}), "", false)
+	if _, barred := c.Barred(k.ID, party("X"), 10); barred {
+		t.Error("who never asked is barred")
+	}
+	if _, barred := c.Barred(hexID("no card"), r.author, 10); barred {
+		t.Error("an unknown card bars")
+	}
+}
