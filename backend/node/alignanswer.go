@@ -51,6 +51,9 @@ func (a *alignments) table(ctx context.Context, p project.Project) (*dataset.Tab
 	if err != nil {
 		return nil, err
 	}
+	if err := a.n.barred(c.Dataset, p.Admin); err != nil {
+		return nil, err
+	}
 	return a.n.data.projectTable(ctx, c.Dataset, p.Config)
 }
 

@@ -16,9 +16,13 @@ import (
 // that is all; afterwards it queues what follows from it.
 func (n *Node) onDoc(d fed.Doc) {
 	p := n.projects.Apply(d)
-	run := n.tracker.Apply(d)
-	paid := n.ledger.Apply(d)
-	n.applyRest(d)
+	run, paid := fed.RunID(""), fed.RunID("")
+	if n.projects.Speaks(d) {
+		run, paid = n.tracker.Apply(d), n.ledger.Apply(d)
+		n.applyRest(d)
+	} else if n.live {
+		n.counts.refuse(d.Kind + ": its author takes no part")
+	}
 	if !n.live {
 		return
 	}

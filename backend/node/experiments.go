@@ -18,7 +18,7 @@ func (n *Node) CreateExperiment(ctx context.Context, in view.ExperimentCreate) (
 	if err != nil {
 		return view.Experiment{}, err
 	}
-	if !n.projects.Member(p.ID, n.me()) {
+	if !n.takesPart(n.me(), p.ID) {
 		return view.Experiment{}, fed.Errorf(fed.Permission, "Accept the project first.", "this party does not take part in the project")
 	}
 	if p.Alignment == nil {

@@ -61,13 +61,20 @@ func (g *grids) asked(from fed.PartyID, id fed.RunID) (fed.Run, error) {
 	if !ok {
 		return fed.Run{}, fed.Errorf(fed.NotFound, "", "the run is not known here")
 	}
-	if _, member := r.Member(from); !member {
-		return fed.Run{}, fed.Errorf(fed.Permission, "", "not a member of this run")
+	if err := g.n.hasSay(from, r.Run); err != nil {
+		return fed.Run{}, err
 	}
-	if x := g.get(id); x == nil || x.session.State().Leader != from {
-		return fed.Run{}, fed.Errorf(fed.Permission, "", "only the coordinator of an open run may ask this")
+	x := g.get(id)
+	if x == nil {
+		return fed.Run{}, fed.Errorf(fed.Unavailable, "Ask again in a moment.", "the grid is not open here")
 	}
-	return r.Run, nil
+	switch lead := x.session.State().Leader; {
+	case lead == from:
+		return r.Run, nil
+	case lead == "" || !g.n.peers.isOnline(lead): // the asker may have been elected, and this party not have heard of it
+		return fed.Run{}, fed.Errorf(fed.Unavailable, "Ask again in a moment.", "who coordinates the run is not known here yet")
+	}
+	return fed.Run{}, fed.Errorf(fed.Permission, "", "only the coordinator of an open run may ask this")
 }
 
 // evaluate answers for sums on this party's rows.

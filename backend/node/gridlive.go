@@ -67,6 +67,9 @@ func (g *grids) hear(from fed.PartyID, body []byte) error {
 	if x == nil {
 		return fed.Errorf(fed.NotFound, "", "the grid is not open here")
 	}
+	if err := g.n.hasSay(from, x.run); err != nil {
+		return err
+	}
 	leader := x.session.State().Leader
 	now := ms(time.Now())
 	g.mu.Lock()
@@ -134,7 +137,7 @@ func (g *grids) shareLive(ctx context.Context, id fed.RunID) {
 	g.mu.Unlock()
 	body := []byte(toJSON(map[string]any{"run": id, "all": all}))
 	for _, p := range to {
-		if p == g.n.me() || !g.n.peers.isOnline(p) {
+		if p == g.n.me() || !g.n.peers.isOnline(p) || !g.n.takesPart(p, s.Run.Project) {
 			continue
 		}
 		if err := g.n.net.Send(ctx, p, wire.Query{Name: askLive, Body: body}); err != nil {

@@ -21,7 +21,7 @@ type register struct {
 }
 
 func (r register) Absent(p fed.PartyID) bool {
-	return r.Session.Absent(p) || !r.n.projects.Member(r.State().Run.Project, p)
+	return r.Session.Absent(p) || !r.n.takesPart(p, r.State().Run.Project)
 }
 
 // runBook records rounds and ends in the project's book.
@@ -99,6 +99,13 @@ func (t gridNet) SendGrid(ctx context.Context, to fed.PartyID, run fed.RunID, ms
 }
 
 func (t gridNet) SendUpdate(ctx context.Context, to fed.PartyID, u fed.Update) error {
+	r, _ := t.n.tracker.Run(u.Run)
+	if err := t.n.consents(r.Run); err != nil && u.Problem == "" { // it was made under a consent that has ended
+		if fed.KindOf(err) != fed.Permission {
+			return err
+		}
+		u = fed.Update{Run: u.Run, Term: u.Term, Round: u.Round, Base: u.Base, Problem: party.Sentence(err)}
+	}
 	m := wire.Update{Update: u}
 	m.Sig = t.n.identity().Sign(wire.UpdateDomain, m.SigningBytes())
 	_, err := t.n.net.Request(ctx, to, m)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"synergos.app/desktop/backend/fed"
+	"synergos.app/desktop/backend/federation/round"
 	"synergos.app/desktop/backend/network/wire"
 	"synergos.app/desktop/backend/service/coordinator"
 	"synergos.app/desktop/backend/service/party"
@@ -59,6 +60,9 @@ const (
 // OpenGrid implements experiment.Grids: every member joins, then all start; when
 // one cannot, all let go.
 func (g *grids) OpenGrid(ctx context.Context, run fed.Run) error {
+	if err := g.own(run); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	var joined []fed.PartyID
@@ -78,6 +82,15 @@ func (g *grids) OpenGrid(ctx context.Context, run fed.Run) error {
 		}
 	}
 	return nil
+}
+
+// own is this party's own judgement of a run that it queued, which is final.
+func (g *grids) own(run fed.Run) error {
+	r, ok := g.n.tracker.Run(run.ID)
+	if !ok {
+		return fed.Errorf(fed.Unavailable, "Wait a moment.", "the run is not known here yet")
+	}
+	return g.n.allMembers(r)
 }
 
 // ask puts a question to a member, which may be this party.
@@ -155,29 +168,39 @@ func (g *grids) admit(ctx context.Context, run fed.Run) error {
 	return g.place(ctx, run)
 }
 
-// heard finds the grid of a register message. A member may have missed the word to
-// start, or have been closed since it joined: it then takes its place now.
-func (g *grids) heard(from fed.PartyID, id fed.RunID) *grid {
-	x := g.get(id)
-	if x != nil && x.started.Load() {
-		return x
-	}
+// heard finds the grid of a register message, whose sender must have a say in the
+// run. A member may have missed the word to start, or have been closed since it
+// joined: it then takes its place now.
+func (g *grids) heard(from fed.PartyID, id fed.RunID, m round.Msg) (*grid, error) {
 	r, ok := g.n.tracker.Run(id)
-	_, member := r.Member(from)
+	if !ok {
+		return nil, nil
+	}
+	x := g.get(id)
+	if goodbye(m) {
+		return x, nil
+	}
+	if err := g.n.hasSay(from, r.Run); err != nil {
+		return nil, err
+	}
 	_, mine := r.Member(g.n.me())
-	if !ok || !member || !mine || r.End != nil || !g.tryNow(id) {
-		return x
+	if x != nil && x.started.Load() || !mine || r.End != nil || !g.tryNow(id) {
+		return x, nil
 	}
 	g.n.work.Go(func() {
-		err := g.admit(g.n.ctx, r.Run)
+		err := g.n.mayGoOn(r)
+		if err == nil {
+			err = g.admit(g.n.ctx, r.Run)
+		}
 		if err == nil {
 			err = g.start(id, false)
 		}
 		if err != nil {
+			g.n.counts.refuse("late place: " + fed.KindOf(err).String())
 			g.n.opts.Log.Info("run not joined late", "run", id, "error", err.Error())
 		}
 	})
-	return x
+	return x, nil
 }
 
 // tryNow bounds how often a late place is tried for.
@@ -242,12 +265,19 @@ func (g *grids) ports(run fed.Run) party.Ports {
 }
 
 func (g *grids) startOrDrop(from fed.PartyID, id fed.RunID, start bool) error {
-	if r, ok := g.n.tracker.Run(id); !ok || r.By != from {
+	r, ok := g.n.tracker.Run(id)
+	if !ok {
+		return fed.Errorf(fed.Unavailable, "Wait a moment.", "the run has not reached this computer yet")
+	}
+	if r.By != from {
 		return fed.Errorf(fed.Permission, "", "only the party that queued a run starts it")
 	}
 	if !start {
 		g.drop(id)
 		return nil
+	}
+	if err := g.n.starterStays(r); err != nil {
+		return err
 	}
 	return g.start(id, false)
 }
@@ -363,7 +393,11 @@ func (n *Node) resume() {
 		if !ok || r.End != nil || s.State != "running" {
 			continue
 		}
-		if err := n.consents(r.Run); err != nil {
+		err := n.mayGoOn(r)
+		if err == nil {
+			err = n.consents(r.Run)
+		}
+		if err != nil {
 			n.note(n.ctx, id, "consent", "Not resumed: "+err.Error()+".")
 			continue
 		}

@@ -14,7 +14,6 @@ import (
 	"synergos.app/desktop/backend/fed"
 	"synergos.app/desktop/backend/network/identity"
 	"synergos.app/desktop/backend/network/wire"
-	"synergos.app/desktop/backend/service/experiment"
 )
 
 // siege is a run under way with one party that lies to another.
@@ -31,11 +30,14 @@ func (s *siege) in(t *testing.T) *siege {
 	return &c
 }
 
+// net is the liar's network without what its own program would hold back.
+func (s *siege) net() Network { return s.liar.net.(citing).Network }
+
 // refusal sends a question and wants it refused and counted at the mark.
 func (s *siege) refusal(what, reason string, m wire.Message) {
 	s.t.Helper()
 	before := s.mark.counted(reason)
-	_, err := s.liar.net.Request(s.t.Context(), s.mark.me(), m)
+	_, err := s.net().Request(s.t.Context(), s.mark.me(), m)
 	if err == nil {
 		s.t.Errorf("%s: answered", what)
 	}
@@ -159,7 +161,7 @@ func (s *siege) askWithoutRight(t *testing.T) {
 	s.refusal("a drop", "query: permission", wire.Query{Name: askDrop, Body: short})
 	s.refusal("a question of its own", "connection: permission", wire.Query{Name: "rows.all", Body: []byte("{}")})
 	before := s.mark.counted("control: invalid")
-	if err := s.liar.net.Send(t.Context(), s.mark.me(), wire.Control{Grid: id, Action: "cancel", Reason: "me"}); err != nil {
+	if err := s.net().Send(t.Context(), s.mark.me(), wire.Control{Grid: id, Action: "cancel", Reason: "me"}); err != nil {
 		t.Fatal(err)
 	}
 	s.counts("an act of its own", "control: invalid", before)
@@ -272,33 +274,4 @@ func (s *siege) shout(b []byte) {
 			_ = ws.WriteMessage(websocket.BinaryMessage, b)
 		}
 	}
-}
-
-// Who has left a project cannot have the others train for it.
-func TestWhoLeftCannotOpenARun(t *testing.T) {
-	t.Parallel()
-	l := NewLab(t, trio...)
-	cfg := CohortConfig(2)
-	project := l.Project(cfg, nil)
-	mark, liar := l.Hospital[1], l.Hospital[2]
-	p, _ := liar.projects.Get(fed.ProjectID(project))
-	doc := fed.ExperimentDoc{ID: fed.ExperimentID(newHex()), Name: "More", Config: cfg, Space: map[string]fed.Dimension{}, Method: "single"}
-	runs := must(experiment.Freeze(p.ID, doc, p.Alignment.Digest, p.RunMembers(), func() fed.RunID { return fed.RunID(newHex()) }))(t)
-	must(liar.LeaveProject(t.Context(), project, ""))(t)
-	must(liar.book.Append(t.Context(), fed.ScopeProject(p.ID), fed.DocExperiment, string(doc.ID), doc))(t)
-	must(liar.book.Append(t.Context(), fed.ScopeProject(p.ID), fed.DocRun, string(runs[0].ID), runs[0]))(t)
-	Eventually(t, "the run to arrive", func() bool { _, ok := mark.tracker.Run(runs[0].ID); return ok })
-	s := &siege{t: t, project: project, liar: liar, mark: mark}
-	body, _ := json.Marshal(runs[0])
-	s.refusal("a run after leaving", "query: permission", wire.Query{Name: askOpen, Body: body})
-	if mark.grids.get(runs[0].ID) != nil {
-		t.Error("the grid is open")
-	}
-	// Nor can a member have those train who left.
-	doc.ID = fed.ExperimentID(newHex())
-	must(l.Hospital[0].book.Append(t.Context(), fed.ScopeProject(p.ID), fed.DocExperiment, string(doc.ID), doc))(t)
-	next := must(experiment.Freeze(p.ID, doc, p.Alignment.Digest, p.RunMembers(), func() fed.RunID { return fed.RunID(newHex()) }))(t)
-	must(l.Hospital[0].book.Append(t.Context(), fed.ScopeProject(p.ID), fed.DocRun, string(next[0].ID), next[0]))(t)
-	d := l.Hospital[0].Ended(string(next[0].ID), "failed")
-	same(t, "reason", d.Run.EndReason, "consent_denied")
 }

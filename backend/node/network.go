@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"synergos.app/desktop/backend/fed"
@@ -99,35 +100,57 @@ func (b blobStore) Partial(ref fed.BlobRef) (transport.Partial, error) {
 	return p, nil
 }
 
-// grants says which party may fetch which blob: those to whom it was cited.
+// grants says which party may fetch which blob: those to whom it was cited, as long
+// as they take part in the project that it was cited for.
 type grants struct {
 	mu  sync.Mutex
-	all map[fed.Digest]map[fed.PartyID]bool
+	all map[fed.Digest]map[grant]bool
 	n   *Node
+}
+
+type grant struct {
+	party   fed.PartyID
+	project fed.ProjectID
 }
 
 const maxGrants = 1 << 16
 
-func (g *grants) give(d fed.Digest, p fed.PartyID) {
-	if d == "" {
-		return
-	}
+func (g *grants) give(p fed.PartyID, id fed.ProjectID, cited ...fed.Digest) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if len(g.all) >= maxGrants {
 		clear(g.all) // a party that still needs one is cited it again
 	}
-	if g.all[d] == nil {
-		g.all[d] = map[fed.PartyID]bool{}
+	for _, d := range cited {
+		if d == "" {
+			continue
+		}
+		if g.all[d] == nil {
+			g.all[d] = map[grant]bool{}
+		}
+		g.all[d][grant{p, id}] = true
 	}
-	g.all[d][p] = true
 }
 
+// allow decides about a fetch; a refusal is counted.
 func (g *grants) allow(p fed.PartyID, d fed.Digest) bool {
+	if g.cited(p, d) || g.n.sharedBlob(p, d) {
+		return true
+	}
+	g.n.counts.refuse("blob: permission")
+	return false
+}
+
+func (g *grants) cited(p fed.PartyID, d fed.Digest) bool {
 	g.mu.Lock()
-	ok := g.all[d][p]
+	var projects []fed.ProjectID
+	for x := range g.all[d] {
+		if x.party == p {
+			projects = append(projects, x.project)
+		}
+	}
 	g.mu.Unlock()
-	return ok || g.n.sharedBlob(p, d)
+	return slices.ContainsFunc(projects, func(id fed.ProjectID) bool { return g.n.takesPart(p, id) })
 }
 
 // citing remembers which blobs are cited to whom.
@@ -137,12 +160,16 @@ type citing struct {
 }
 
 func (c citing) Send(ctx context.Context, to fed.PartyID, m wire.Message) error {
-	c.cite(to, m)
+	if err := c.cite(to, m); err != nil {
+		return err
+	}
 	return c.Network.Send(ctx, to, m)
 }
 
 func (c citing) Request(ctx context.Context, to fed.PartyID, m wire.Message) (wire.Message, error) {
-	c.cite(to, m)
+	if err := c.cite(to, m); err != nil {
+		return nil, err
+	}
 	reply, err := c.Network.Request(ctx, to, m)
 	if s, ok := reply.(wire.ScoreReply); ok {
 		c.n.grids.heardBytes(s.Grid, int64(len(s.Body)))
@@ -150,20 +177,32 @@ func (c citing) Request(ctx context.Context, to fed.PartyID, m wire.Message) (wi
 	return reply, err
 }
 
-func (c citing) cite(to fed.PartyID, m wire.Message) {
+// cite grants the blobs that a message names to its receiver, who must take part in
+// what the message is about.
+func (c citing) cite(to fed.PartyID, m wire.Message) error {
+	if err := c.n.mayGet(to, m); err != nil {
+		return err
+	}
+	var cited []fed.Digest
 	switch m := m.(type) {
 	case wire.Round:
-		c.n.grants.give(m.Blob.Digest, to)
+		cited = append(cited, m.Blob.Digest)
 	case wire.Update:
-		c.n.grants.give(m.Blob.Digest, to)
+		cited = append(cited, m.Blob.Digest)
 	case wire.Eval:
-		c.n.grants.give(m.Params.Digest, to)
+		cited = append(cited, m.Params.Digest)
 	case wire.Score:
-		c.n.grants.give(m.Base.Digest, to)
+		cited = append(cited, m.Base.Digest)
 		for _, in := range m.In {
-			c.n.grants.give(in.Update.Digest, to)
+			cited = append(cited, in.Update.Digest)
 		}
 	}
+	if len(cited) > 0 {
+		id, _ := runIn(m)
+		r, _ := c.n.tracker.Run(id)
+		c.n.grants.give(to, r.Project, cited...)
+	}
+	return nil
 }
 
 // handle takes every message of an authenticated party.
@@ -217,9 +256,9 @@ func (n *Node) take(ctx context.Context, from fed.PartyID, msg wire.Message) (wi
 		return wire.Answer{Body: body}, err
 	}
 	if run, gm, ref, ok := fromWire(msg); ok {
-		x := n.grids.heard(from, run)
-		if x == nil {
-			return nil, nil // a grid that is not open here; the register expects losses
+		x, err := n.grids.heard(from, run, gm)
+		if x == nil || err != nil {
+			return nil, err // a grid that is not open here; the register expects losses
 		}
 		n.grids.heardBytes(run, ref.Size)
 		return nil, x.session.Deliver(from, gm, ref)
@@ -249,6 +288,9 @@ func (n *Node) takeUpdate(from fed.PartyID, m wire.Update) error {
 	if !ok || !n.keys().Verify(key, wire.UpdateDomain, m.SigningBytes(), m.Sig) {
 		return fed.Errorf(fed.Permission, "", "the update is not signed by its sender")
 	}
+	if err := n.hasSay(from, x.run); err != nil {
+		return err
+	}
 	n.grids.heardBytes(m.Run, m.Blob.Size)
 	return x.session.DeliverUpdate(from, m.Update)
 }
@@ -258,8 +300,8 @@ func (n *Node) takeControl(from fed.PartyID, m wire.Control) error {
 	if x == nil {
 		return fed.Errorf(fed.NotFound, "", "the grid is not open here")
 	}
-	if _, ok := x.run.Member(from); !ok {
-		return fed.Errorf(fed.Permission, "", "not a member of this run")
+	if err := n.hasSay(from, x.run); err != nil {
+		return err
 	}
 	return n.grids.act(x, from, m.Action, m.Reason)
 }

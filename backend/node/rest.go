@@ -103,7 +103,7 @@ func (n *Node) retryLedgers(ctx context.Context) {
 // recorded rounds.
 func (n *Node) sharedBlob(p fed.PartyID, d fed.Digest) bool {
 	for _, m := range n.registry.Models() {
-		if !n.projects.Reads(m.Project, p) {
+		if !n.takesPart(p, m.Project) {
 			continue
 		}
 		for _, v := range m.Versions {
@@ -112,7 +112,7 @@ func (n *Node) sharedBlob(p fed.PartyID, d fed.Digest) bool {
 			}
 		}
 	}
-	for _, r := range n.tracker.Runs(func(r experiment.Run) bool { _, ok := r.Member(p); return ok }) {
+	for _, r := range n.tracker.Runs(func(r experiment.Run) bool { return n.hasSay(p, r.Run) == nil }) {
 		if r.End != nil && r.End.Params == d || slices.ContainsFunc(r.Rounds, func(rec fed.RoundRecord) bool { return citesBlob(rec, d) }) {
 			return true
 		}

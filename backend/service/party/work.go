@@ -72,7 +72,7 @@ func (s *Session) serve(ctx, dctx context.Context, c fed.Checkpoint, coordinator
 	if err != nil {
 		s.ports.Log.Warn("local training failed", "run", s.run.ID, "round", c.Round+1, "error", err.Error())
 		s.setLive(Live{State: "idle", Round: c.Round + 1, Problem: err.Error()})
-		u = &fed.Update{Run: s.run.ID, Round: c.Round + 1, Base: c.Digest, Problem: sentence(err)}
+		u = &fed.Update{Run: s.run.ID, Round: c.Round + 1, Base: c.Digest, Problem: Sentence(err)}
 	}
 	u.Term = c.Term
 	s.setLive(Live{State: "upload", Round: c.Round + 1, Progress: 1, Examples: u.Examples})
@@ -80,7 +80,8 @@ func (s *Session) serve(ctx, dctx context.Context, c fed.Checkpoint, coordinator
 	s.setLive(Live{State: "idle", Round: c.Round + 1, Progress: 1, Examples: u.Examples})
 }
 
-func sentence(err error) string {
+// Sentence says to the other members why this party sends no update.
+func Sentence(err error) string {
 	var e *fed.Error
 	if errors.As(err, &e) {
 		return e.Text

@@ -260,14 +260,34 @@ func (ps *Projects) Reads(id fed.ProjectID, p fed.PartyID) bool {
 	return ok && s.State != "declined" && s.State != "left"
 }
 
-// Member reports whether a party has accepted a project.
-func (ps *Projects) Member(id fed.ProjectID, p fed.PartyID) bool {
+// TakesPart reports whether a party has accepted a project, has not left it since,
+// and is on its roster now.
+func (ps *Projects) TakesPart(id fed.ProjectID, p fed.PartyID) bool {
 	pr, ok := ps.Get(id)
 	if !ok {
 		return false
 	}
 	s, ok := pr.Standing(p)
 	return ok && s.State == "accepted"
+}
+
+// Speaks reports whether the author of a document had accepted the project when it
+// wrote it. Both are in one chain, so that everybody finds the same, whatever came
+// first of other chains. Invitations and answers need no acceptance. Apply must have
+// taken the author's earlier documents.
+func (ps *Projects) Speaks(d fed.Doc) bool {
+	id, ok := fed.ProjectOf(d.Scope)
+	if !ok {
+		return true
+	}
+	switch d.Kind {
+	case fed.DocProject, fed.DocAccept, fed.DocDecline, fed.DocLeave:
+		return true
+	}
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	e := ps.all[id]
+	return e != nil && e.answers[d.Author].kind == fed.DocAccept
 }
 
 // Consent is this party's own record of what it agreed to.

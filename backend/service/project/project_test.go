@@ -61,7 +61,7 @@ func align(rev int, text string) fed.AlignmentDoc {
 
 func TestInvitationAnswerAndRevision(t *testing.T) {
 	ps := New()
-	if _, ok := ps.Get(projectID); ok || len(ps.All()) != 0 || ps.Reads(projectID, id("A")) || ps.Member(projectID, id("A")) {
+	if _, ok := ps.Get(projectID); ok || len(ps.All()) != 0 || ps.Reads(projectID, id("A")) || ps.TakesPart(projectID, id("A")) {
 		t.Error("a project before its document")
 	}
 	apply := func(d fed.Doc, want fed.ProjectID) {
@@ -85,7 +85,7 @@ func TestInvitationAnswerAndRevision(t *testing.T) {
 	if a, _ := p.Standing(id("A")); a.Accept.Title != "Cleveland" {
 		t.Errorf("A stands as %+v", a)
 	}
-	if ps.Reads(projectID, id("C")) || !ps.Reads(projectID, id("B")) || ps.Reads(projectID, id("X")) || ps.Member(projectID, id("C")) || !ps.Member(projectID, id("B")) {
+	if ps.Reads(projectID, id("C")) || !ps.Reads(projectID, id("B")) || ps.Reads(projectID, id("X")) || ps.TakesPart(projectID, id("C")) || !ps.TakesPart(projectID, id("B")) {
 		t.Error("who declined still reads, or a member does not")
 	}
 	apply(doc(t, "C", 2, fed.DocAccept, fed.AcceptDoc{}), projectID) // changed its mind
@@ -99,7 +99,7 @@ func TestInvitationAnswerAndRevision(t *testing.T) {
 	if diff := cmp.Diff(map[string]string{"A": "accepted", "B": "left", "C": "accepted", "D": "invited"}, states(ps)); diff != "" {
 		t.Error(diff)
 	}
-	if ps.Reads(projectID, id("B")) || !ps.Reads(projectID, id("D")) || ps.Member(projectID, id("D")) {
+	if ps.Reads(projectID, id("B")) || !ps.Reads(projectID, id("D")) || ps.TakesPart(projectID, id("D")) {
 		t.Error("who left reads, or who is invited does not")
 	}
 	p, _ = ps.Get(projectID)
@@ -290,5 +290,65 @@ func TestConsentLimits(t *testing.T) {
 		if c.refused == "" && err != nil || c.refused != "" && (fed.KindOf(err) != fed.Permission || !strings.Contains(err.Error(), c.refused) || fed.HintOf(err) == "") {
 			t.Errorf("%+v after %d runs at %d: %v", c.limits, c.runs, c.nowMs, err)
 		}
+	}
+}
+
+// Who was only invited, declined or left says nothing of a project but its answer;
+// who answers anew speaks again.
+func TestWhoSpeaks(t *testing.T) {
+	ps := New()
+	if ps.Speaks(doc(t, "A", 1, fed.DocRun, 1)) {
+		t.Error("a party speaks of an unknown project")
+	}
+	ps.Apply(doc(t, "A", 1, fed.DocProject, revision(1, "A", "B", "C")))
+	for i, c := range []struct {
+		kind   string
+		speaks bool
+	}{{fed.DocProject, false}, {fed.DocAccept, true}, {fed.DocLeave, false}, {fed.DocAccept, true}, {fed.DocDecline, false}} {
+		d := doc(t, "B", i+1, c.kind, fed.ReasonDoc{})
+		if c.kind != fed.DocProject {
+			if !ps.Speaks(d) {
+				t.Errorf("the answer %s is not heard", c.kind)
+			}
+			ps.Apply(d)
+		}
+		for _, kind := range []string{fed.DocRun, fed.DocRunEnd, fed.DocRound, fed.DocStageVote} {
+			if got := ps.Speaks(doc(t, "B", i+2, kind, 1)); got != c.speaks {
+				t.Errorf("after %s, %s is heard: %v", c.kind, kind, got)
+			}
+		}
+	}
+	if ps.Speaks(doc(t, "X", 1, fed.DocRun, 1)) {
+		t.Error("a stranger speaks")
+	}
+	card := doc(t, "X", 1, fed.DocCard, 1)
+	card.Scope = fed.ScopeFederation
+	if !ps.Speaks(card) {
+		t.Error("a document outside of projects is not heard")
+	}
+}
+
+// An invitation neither brings back who left nor makes an answer younger; who is off
+// the roster takes no part.
+func TestAnInvitationOverridesNoAnswer(t *testing.T) {
+	ps := New()
+	ps.Apply(doc(t, "A", 1, fed.DocProject, revision(1, "A", "B", "C")))
+	ps.Apply(doc(t, "B", 2, fed.DocAccept, fed.AcceptDoc{}))
+	ps.Apply(doc(t, "C", 3, fed.DocAccept, fed.AcceptDoc{}))
+	ps.Apply(doc(t, "C", 4, fed.DocLeave, fed.ReasonDoc{}))
+	ps.Apply(doc(t, "A", 5, fed.DocProject, revision(2, "A")))
+	if ps.TakesPart(projectID, id("B")) {
+		t.Error("who is off the roster takes part")
+	}
+	ps.Apply(doc(t, "A", 6, fed.DocProject, revision(3, "A", "B", "C")))
+	p, _ := ps.Get(projectID)
+	for _, s := range p.Standings {
+		want := map[string]int64{"A": 0, "B": 2, "C": 4}[s.Name]
+		if s.AtMs != want {
+			t.Errorf("%s has answered at %d, want %d", s.Name, s.AtMs, want)
+		}
+	}
+	if ps.TakesPart(projectID, id("C")) || !ps.TakesPart(projectID, id("B")) {
+		t.Error("the invitation has changed an answer")
 	}
 }
