@@ -160,6 +160,10 @@ func (q *Queue) later(id fed.RunID) {
 }
 
 func (q *Queue) refuse(ctx context.Context, run fed.Run, err error) {
+	if r, ok := q.Tracker.Run(run.ID); ok && r.End != nil { // by a person, while the members were asked
+		q.note(ctx, run, r.End.State, r.End.Problem)
+		return
+	}
 	reason := "incompatible"
 	if fed.KindOf(err) == fed.Permission {
 		reason = "consent_denied"

@@ -33,6 +33,7 @@ type desk struct {
 	ends   map[fed.RunID]fed.RunEnd
 	endErr error
 	block  bool
+	asking func() // called while a grid is opened
 	limit  int
 	told   int
 	began  time.Time
@@ -96,8 +97,11 @@ func (d *desk) OpenGrid(ctx context.Context, run fed.Run) error {
 		d.t.Errorf("run %d asks around while %q is on disk", d.number(run.ID), d.saved[run.ID])
 	}
 	d.opened = append(d.opened, fmt.Sprintf("%d at %v", d.number(run.ID), time.Since(d.began)))
-	block, err := d.block, d.answer[run.ID]
+	block, err, asking := d.block, d.answer[run.ID], d.asking
 	d.mu.Unlock()
+	if asking != nil {
+		asking()
+	}
 	if block {
 		<-ctx.Done()
 		return ctx.Err()
@@ -227,6 +231,24 @@ func TestRefusalEndsTheRun(t *testing.T) {
 			d.stop()
 		})
 	}
+}
+
+// A run that a person cancels while its members are asked is cancelled, whatever they
+// answer.
+func TestCancelledWhileAsking(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, 1)
+		d.answer[d.runs[0].ID] = fed.Errorf(fed.Permission, "", "no consent")
+		d.asking = func() {
+			d.Tracker.Apply(doc(t, "A", 1000, fed.DocRunEnd, fed.RunEnd{Run: d.runs[0].ID, State: "cancelled", Reason: "user"}))
+		}
+		d.start()
+		if len(d.ends) != 0 {
+			t.Errorf("it was ended once more: %v", d.ends)
+		}
+		d.state(0, "cancelled")
+		d.stop()
+	})
 }
 
 // An end that could not be recorded is not forgotten.
