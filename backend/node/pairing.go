@@ -33,9 +33,28 @@ func (b *peerBook) pairing(p *transport.Pairing) {
 	v := pairingView(p.View())
 	b.mu.Lock()
 	b.pairs[v.ID] = p
+	b.forgetPairs()
 	b.mu.Unlock()
 	b.n.publish("pairing", v.ID, v)
 	b.n.then(func(ctx context.Context) { b.pairingFollow(ctx, v) })
+}
+
+// maxPairs bounds the pairings that a person can look at; those under way are
+// bounded by the network.
+const maxPairs = 50
+
+// forgetPairs drops the oldest pairings that have ended. The caller holds mu.
+func (b *peerBook) forgetPairs() {
+	var ended []transport.PairingView
+	for _, p := range b.pairs {
+		if v := p.View(); v.State.Ended() {
+			ended = append(ended, v)
+		}
+	}
+	slices.SortFunc(ended, func(x, y transport.PairingView) int { return x.At.Compare(y.At) })
+	for _, v := range ended[:max(min(len(b.pairs)-maxPairs, len(ended)), 0)] {
+		delete(b.pairs, v.ID)
+	}
 }
 
 func (b *peerBook) pairingFollow(ctx context.Context, v view.Pairing) {
@@ -193,7 +212,7 @@ func (n *Node) pairingViews() []view.Pairing {
 	slices.SortFunc(out, func(a, b view.Pairing) int {
 		return cmp.Or(b.At.Compare(a.At), cmp.Compare(a.ID, b.ID))
 	})
-	return out[:min(len(out), 50)]
+	return out[:min(len(out), maxPairs)]
 }
 
 // invites keeps invitations in SQLite.

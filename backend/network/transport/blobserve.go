@@ -32,6 +32,7 @@ func (h *Host) serveBlob(w http.ResponseWriter, r *http.Request, who Session) {
 	switch {
 	case l == nil:
 	case !s.adopt(l):
+		h.refuse(TooManyFrom, who, "blob sockets")
 		l.close()
 	case known:
 		waiter <- l // buffered: one per ticket

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -29,7 +30,7 @@ func (g *gate) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		ip := hostOf(c.RemoteAddr().String())
+		ip := source(c.RemoteAddr().String())
 		if r := g.enter(ip); r != "" {
 			c.Close()
 			g.refuse(r, ip)
@@ -72,6 +73,52 @@ type gated struct {
 func (c *gated) Close() error {
 	c.leave()
 	return c.Conn.Close()
+}
+
+// source is what counts as one address: an IPv4 address, or the /64 network that an
+// IPv6 address is in, since one computer may use all of it.
+func source(addr string) string {
+	host := hostOf(addr)
+	ip, err := netip.ParseAddr(host)
+	if err != nil {
+		return host
+	}
+	if ip.Unmap().Is4() {
+		return ip.Unmap().String()
+	}
+	net, err := ip.WithZone("").Prefix(64)
+	if err != nil {
+		return host
+	}
+	return net.String()
+}
+
+// tally bounds how many of something a source has open.
+type tally[K comparable] struct {
+	most int
+	mu   sync.Mutex
+	open map[K]int
+}
+
+func newTally[K comparable](most int) *tally[K] { return &tally[K]{most: most, open: map[K]int{}} }
+
+// enter counts one more of k unless that is too many.
+func (t *tally[K]) enter(k K) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.open[k] >= t.most {
+		return false
+	}
+	t.open[k]++
+	return true
+}
+
+func (t *tally[K]) leave(k K) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.open[k]--; t.open[k] <= 0 {
+		delete(t.open, k)
+	}
 }
 
 func hostOf(addr string) string {

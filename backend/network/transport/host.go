@@ -38,8 +38,9 @@ type Host struct {
 	tickets  map[string]chan *link
 	pairings map[string]*Pairing
 	counts   map[Reason]uint64
-	asked    *rate // comparisons per address
-	wrong    *rate // wrong proofs per address
+	asked    *rate                // comparisons per address
+	wrong    *rate                // wrong proofs per address
+	knocks   *tally[fed.DeviceID] // sockets of paired devices before HELLO
 }
 
 var _ Network = (*Host)(nil)
@@ -58,8 +59,9 @@ func New(o Options) (*Host, error) {
 		},
 		sessions: map[fed.PartyID]*session{}, dialling: map[fed.DeviceID]chan struct{}{}, fetching: map[fed.Digest]*flight{},
 		tickets: map[string]chan *link{}, pairings: map[string]*Pairing{}, counts: map[Reason]uint64{},
-		asked: newRate(o.Timers.PairWindow, o.Timers.PairPause, o.Limits.PairTries),
-		wrong: newRate(o.Timers.PairWindow, 0, o.Limits.InviteTries),
+		asked:  newRate(o.Timers.PairWindow, o.Timers.PairPause, o.Limits.PairTries),
+		wrong:  newRate(o.Timers.PairWindow, 0, o.Limits.InviteTries),
+		knocks: newTally[fed.DeviceID](o.Limits.Knocking),
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	return h, nil

@@ -205,12 +205,19 @@ func (h *Host) upgrade(w http.ResponseWriter, r *http.Request, p wire.Plane, who
 }
 
 func (h *Host) serveControl(w http.ResponseWriter, r *http.Request, who Session) {
+	if !h.knocks.enter(who.Device) {
+		h.turnAway(w, http.StatusTooManyRequests, TooManyFrom, who)
+		return
+	}
 	if who.Party != "" {
 		proven(r)
 	}
 	l := h.upgrade(w, r, wire.OnControl, who)
-	if l != nil && !h.spawn(func() { h.welcome(l, who) }) {
-		l.close()
+	if l == nil || !h.spawn(func() { h.welcome(l, who) }) {
+		h.knocks.leave(who.Device)
+		if l != nil {
+			l.close()
+		}
 	}
 }
 
@@ -219,6 +226,7 @@ func (h *Host) welcome(l *link, who Session) {
 	stop := context.AfterFunc(h.ctx, l.close)
 	defer stop()
 	s, m, st, err := h.greet(l, who)
+	h.knocks.leave(who.Device)
 	if err != nil {
 		h.o.Log.Info("session not opened", "device", who.Device.Short(), "error", err.Error())
 		l.close()

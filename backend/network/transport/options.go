@@ -87,7 +87,10 @@ type Limits struct {
 	Serving     int   // 32 blobs being sent at once
 	Credit      int   // 8 MiB in flight per blob
 	MinRate     int   // 16,000 bytes per second of a blob
+	Knocking    int   // 4 sockets of a paired device that have not said hello
+	Blobs       int   // 32 blob sockets of a session
 	PairPending int   // 20 pairing requests waiting
+	PairFrom    int   // 4 of them from one address
 	PairTries   int   // 3 comparisons per address within Timers.PairWindow
 	InviteTries int   // 5 wrong proofs
 	HeaderBytes int   // 16 KiB
@@ -108,7 +111,7 @@ func DefaultTimers() Timers {
 func DefaultLimits() Limits {
 	return Limits{
 		Open: 64, OpenFrom: 4, Queue: 256, Handling: 16, Inbox: 256, Serving: 32, Credit: 8 << 20, MinRate: 16000,
-		PairPending: 20, PairTries: 3, InviteTries: 5, HeaderBytes: 16 << 10, MaxBlob: wire.MaxBlobSize,
+		Knocking: 4, Blobs: 32, PairPending: 20, PairFrom: 4, PairTries: 3, InviteTries: 5, HeaderBytes: 16 << 10, MaxBlob: wire.MaxBlobSize,
 	}
 }
 
@@ -138,6 +141,7 @@ func (l Limits) filled() Limits {
 	for _, f := range [...]struct{ p, v *int }{
 		{&l.Open, &d.Open}, {&l.OpenFrom, &d.OpenFrom}, {&l.Queue, &d.Queue}, {&l.Handling, &d.Handling}, {&l.Inbox, &d.Inbox},
 		{&l.Serving, &d.Serving}, {&l.Credit, &d.Credit}, {&l.MinRate, &d.MinRate}, {&l.PairPending, &d.PairPending},
+		{&l.Knocking, &d.Knocking}, {&l.Blobs, &d.Blobs}, {&l.PairFrom, &d.PairFrom},
 		{&l.PairTries, &d.PairTries}, {&l.InviteTries, &d.InviteTries}, {&l.HeaderBytes, &d.HeaderBytes},
 	} {
 		or(f.p, *f.v)

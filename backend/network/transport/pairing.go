@@ -154,11 +154,23 @@ func (h *Host) Pairings() []*Pairing {
 	return out
 }
 
+// crowdedLocked reports whether too many pairings wait for one more of an address:
+// in all, or of those that came from there.
+func (h *Host) crowdedLocked(addr string, incoming bool) bool {
+	from, n := source(addr), 0
+	for _, p := range h.pairings {
+		if v := p.View(); v.Incoming && source(v.Addr) == from {
+			n++
+		}
+	}
+	return len(h.pairings) >= h.o.Limits.PairPending || incoming && n >= h.o.Limits.PairFrom
+}
+
 // admit adds p unless too many wait.
 func (h *Host) admit(p *Pairing) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closed || len(h.pairings) >= h.o.Limits.PairPending {
+	if h.closed || h.crowdedLocked(p.view.Addr, p.view.Incoming) {
 		return false
 	}
 	h.pairings[p.view.ID] = p

@@ -22,9 +22,9 @@ var (
 // servePair takes a stranger's request, the only thing that it can ask for. What
 // has been asked too often is turned away before the upgrade.
 func (h *Host) servePair(w http.ResponseWriter, r *http.Request, who Session) {
-	ip, at := hostOf(who.Addr), h.o.Clock()
+	ip, at := source(who.Addr), h.o.Clock()
 	h.mu.Lock()
-	full := len(h.pairings) >= h.o.Limits.PairPending
+	full := h.crowdedLocked(who.Addr, true)
 	h.mu.Unlock()
 	if full || h.wrong.full(ip, at) {
 		h.turnAway(w, http.StatusTooManyRequests, PairLimited, who)
@@ -70,11 +70,11 @@ func (h *Host) opening(l *link, who Session) (*Pairing, wire.PairOpen, Reason, e
 		return fail(BadStatement, err)
 	}
 	if m.Mode == wire.ModeInvite {
-		err = p.checkInvite(m, hostOf(who.Addr))
+		err = p.checkInvite(m, source(who.Addr))
 		if err != nil {
 			return fail(PairProof, err)
 		}
-	} else if !h.asked.take(hostOf(who.Addr), h.o.Clock()) {
+	} else if !h.asked.take(source(who.Addr), h.o.Clock()) {
 		return fail(PairLimited, errTooOften())
 	}
 	if !h.admit(p) {

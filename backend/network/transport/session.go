@@ -449,11 +449,12 @@ func (s *session) probe() {
 	}
 }
 
-// adopt ties a blob socket to the session; false if the session has ended.
+// adopt ties a blob socket to the session; false if the session has ended or has too
+// many.
 func (s *session) adopt(l *link) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended {
+	if s.ended || len(s.blobs) >= s.h.o.Limits.Blobs {
 		return false
 	}
 	l.in, l.out = s.in, s.out
