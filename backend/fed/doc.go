@@ -61,6 +61,10 @@ type Head struct {
 	Seq    uint64
 }
 
+// ClosedSeq is the Head.Seq of a chain that has forked: whoever holds it without the
+// proof of the fork asks for that.
+const ClosedSeq = 1 << 53
+
 // ScopeFederation is the scope of what every paired party may read.
 const ScopeFederation = "federation"
 

@@ -178,9 +178,16 @@ func (g *grids) LoadStates(ctx context.Context) (map[fed.RunID]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read runs: %w", err)
 	}
+	forgotten, err := g.n.db.ListForgottenVotes(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read forgotten votes: %w", err)
+	}
 	out := map[fed.RunID]string{}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	for _, id := range forgotten {
+		g.noVote[fed.RunID(id)] = true
+	}
 	for _, r := range rows {
 		g.states[fed.RunID(r.ID)] = r
 		out[fed.RunID(r.ID)] = r.State

@@ -24,6 +24,7 @@ type grids struct {
 	open    map[fed.RunID]*grid
 	states  map[fed.RunID]query.Run
 	tried   map[fed.RunID]time.Time // late places
+	noVote  map[fed.RunID]bool      // see forgot
 	learner coordinator.Learning
 	trainer party.Learning
 }
@@ -43,7 +44,7 @@ type grid struct {
 }
 
 func newGrids(n *Node) *grids {
-	g := &grids{n: n, open: map[fed.RunID]*grid{}, states: map[fed.RunID]query.Run{}, tried: map[fed.RunID]time.Time{}}
+	g := &grids{n: n, open: map[fed.RunID]*grid{}, states: map[fed.RunID]query.Run{}, tried: map[fed.RunID]time.Time{}, noVote: map[fed.RunID]bool{}}
 	g.learner = coordinator.Learning{Model: n.modelOf}
 	g.trainer = party.Learning{Rows: n.rowsOf, Blobs: n.blobs()}
 	return g
@@ -144,11 +145,12 @@ func (g *grids) join(ctx context.Context, from fed.PartyID, id fed.RunID) error 
 	if err := g.n.allMembers(r); err != nil {
 		return err
 	}
-	return g.admit(ctx, r.Run)
+	return g.admit(ctx, r.Run, true)
 }
 
-// admit opens this party's place in a run that it consents to.
-func (g *grids) admit(ctx context.Context, run fed.Run) error {
+// admit opens this party's place in a run that it consents to; asked says that the
+// run begins now.
+func (g *grids) admit(ctx context.Context, run fed.Run, asked bool) error {
 	if err := g.n.consents(run); err != nil {
 		return err
 	}
@@ -165,7 +167,7 @@ func (g *grids) admit(ctx context.Context, run fed.Run) error {
 	if _, err := g.n.rowsOf(ctx, run); err != nil {
 		return err
 	}
-	return g.place(ctx, run)
+	return g.place(ctx, run, asked)
 }
 
 // heard finds the grid of a register message, whose sender must have a say in the
@@ -190,7 +192,7 @@ func (g *grids) heard(from fed.PartyID, id fed.RunID, m round.Msg) (*grid, error
 	g.n.work.Go(func() {
 		err := g.n.mayGoOn(r)
 		if err == nil {
-			err = g.admit(g.n.ctx, r.Run)
+			err = g.admit(g.n.ctx, r.Run, false)
 		}
 		if err == nil {
 			err = g.start(id, false)
@@ -240,8 +242,13 @@ func (g *grids) joinedBefore(run fed.Run) int {
 }
 
 // place makes the session without starting it.
-func (g *grids) place(ctx context.Context, run fed.Run) error {
-	s, err := party.Open(ctx, run, g.ports(run))
+func (g *grids) place(ctx context.Context, run fed.Run, asked bool) error {
+	ports := g.ports(run)
+	var err error
+	if ports.Forgot, err = g.forgot(ctx, run.ID, asked); err != nil {
+		return err
+	}
+	s, err := party.Open(ctx, run, ports)
 	if err != nil {
 		return err
 	}
@@ -401,7 +408,7 @@ func (n *Node) resume() {
 			n.note(n.ctx, id, "consent", "Not resumed: "+err.Error()+".")
 			continue
 		}
-		if err := g.place(n.ctx, r.Run); err != nil {
+		if err := g.place(n.ctx, r.Run, false); err != nil {
 			n.opts.Log.Error("grid not reopened", "run", id, "error", err.Error())
 			continue
 		}

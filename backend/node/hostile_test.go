@@ -92,7 +92,7 @@ func TestMemberLies(t *testing.T) {
 
 func (s *siege) lieInDocuments(t *testing.T) {
 	s = s.in(t)
-	all := s.liar.book.Missing(nil, func(string) bool { return true }, 1000)
+	all := allDocs(s.liar.Node)
 	find := func(kind string, by *Hospital) fed.Doc {
 		i := slices.IndexFunc(all, func(d fed.Doc) bool { return d.Kind == kind && d.Author == by.me() })
 		if i < 0 {
@@ -103,11 +103,6 @@ func (s *siege) lieInDocuments(t *testing.T) {
 	altered := find(fed.DocAccept, s.mark)
 	altered.Body = []byte(`{"consent":"","card":"","title":"all our rows","rowBand":""}`)
 	s.document("an altered document", "document: permission", altered)
-
-	twice := find(fed.DocAccept, s.liar)
-	twice.Body = []byte(`{"consent":"","card":"","title":"another story","rowBand":""}`)
-	twice.Sig = s.liar.identity().Sign(fed.DocDomain, twice.SigningBytes())
-	s.document("a second story in one place", "document: corrupt", twice)
 
 	foreign := fed.Doc{Scope: fed.ScopeProject(fed.ProjectID(newHex())), Author: s.liar.me(), Seq: 1, Kind: fed.DocRun, Subject: "x", TimeMs: 1, Body: []byte("{}"), Key: s.liar.identity().PublicKey()}
 	foreign.Sig = s.liar.identity().Sign(fed.DocDomain, foreign.SigningBytes())
@@ -127,7 +122,7 @@ func (s *siege) lieInDocuments(t *testing.T) {
 	rec.In, rec.DurationMs = append(slices.Clone(rec.In), rec.In[0]), 1
 	must(s.liar.book.Append(ctx, scope, fed.DocRound, s.run, rec))(t)
 	head := func(h *Hospital) uint64 {
-		for _, x := range h.book.Vector(func(sc string) bool { return sc == scope }) {
+		for _, x := range h.book.Vector(func(sc string, _ fed.PartyID) bool { return sc == scope }) {
 			if x.Author == s.liar.me() {
 				return x.Seq
 			}

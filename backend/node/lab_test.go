@@ -385,6 +385,16 @@ func (l *Lab) countersigned(h *Hospital, project string, k int) {
 	}
 }
 
+// allDocs returns all documents of a node's book.
+func allDocs(n *Node) []fed.Doc {
+	ask := n.book.Vector(func(string, fed.PartyID) bool { return true })
+	for i := range ask {
+		ask[i].Seq = 0
+	}
+	docs, _ := n.book.Beyond(ask, func(string, fed.PartyID) bool { return true }, 1<<20, 1<<40)
+	return docs
+}
+
 // counted returns how often a reason was counted.
 func (h *Hospital) counted(reason string) int64 {
 	for _, r := range h.counts.list() {

@@ -231,14 +231,14 @@ func (n *Node) take(ctx context.Context, from fed.PartyID, msg wire.Message) (wi
 		n.grids.heardBytes(fed.RunID(m.Subject), int64(len(m.Body)+len(m.Sig)+len(m.Key)))
 		return nil, n.receive(ctx, from, m.Doc)
 	case wire.DocVector:
-		return nil, n.answerVector(ctx, from, m.Heads)
+		return nil, n.gossip.Heard(ctx, from, m.Heads)
 	case wire.Error:
 		n.counts.refuse("refused there: " + m.Code.String())
 		return nil, nil
 	case wire.Answer:
 		return nil, nil // to a question that was only told, such as live state
 	case wire.DocWant:
-		return nil, n.answerVector(ctx, from, m.Heads)
+		return nil, n.gossip.Asked(ctx, from, m.Heads)
 	case wire.Update:
 		return wire.Answer{Body: []byte("{}")}, n.takeUpdate(from, m)
 	case wire.Control:
@@ -256,6 +256,9 @@ func (n *Node) take(ctx context.Context, from fed.PartyID, msg wire.Message) (wi
 		return wire.Answer{Body: body}, err
 	}
 	if run, gm, ref, ok := fromWire(msg); ok {
+		if !n.book.Whole() {
+			return nil, nil // no vote before it is clear what was voted; the register expects losses
+		}
 		x, err := n.grids.heard(from, run, gm)
 		if x == nil || err != nil {
 			return nil, err // a grid that is not open here; the register expects losses

@@ -31,6 +31,7 @@ type Node struct {
 	self  *identity.Self
 
 	book     *book.Book
+	gossip   *book.Gossip
 	projects *project.Projects
 	tracker  *experiment.Tracker
 	queue    *experiment.Queue
@@ -54,6 +55,8 @@ type Node struct {
 	later  chan func(context.Context) // follow-ups of documents, in order
 	live   bool                       // the book has been replayed
 	ready  atomic.Bool                // started
+
+	restored atomic.Bool // documents of this party came back from others
 
 	registry  *registry.Registry
 	servings  *servings
@@ -97,12 +100,15 @@ func Open(ctx context.Context, opts Options) (_ *Node, err error) {
 // Start opens ports and peers, resumes what was running and returns when requests
 // can be answered. It is called once.
 func (n *Node) Start(context.Context) error {
+	if n.peers.any() {
+		n.book.Listen(max(2*n.opts.Timers.Heartbeat, 100*time.Millisecond))
+	}
 	if err := n.openNetwork(); err != nil {
 		return err
 	}
 	n.work.Go(n.follow)
 	n.work.Go(func() { _ = n.queue.Run(n.ctx) })
-	n.work.Go(n.gossip)
+	n.work.Go(n.compare)
 	n.resume()
 	n.startRest()
 	n.ready.Store(true)
@@ -179,6 +185,7 @@ func (n *Node) openServices(ctx context.Context) (err error) {
 	if n.book, err = book.Open(ctx, sqlite.Docs{DB: n.db}, n.keys(), n.opts.Now); err != nil {
 		return err
 	}
+	n.gossip = n.newGossip()
 	n.ledger = reward.New(reward.Ports{
 		Book: n.book, Blobs: n.blobs(), Keys: n.keys(), Fetch: n.fetch,
 		Run: n.runOf, Policies: n.policiesOf, Led: n.led, Delivered: n.delivered,

@@ -8,6 +8,7 @@ import (
 	"synergos.app/desktop/backend/fed"
 	"synergos.app/desktop/backend/network/identity"
 	"synergos.app/desktop/backend/network/transport"
+	"synergos.app/desktop/backend/network/wire"
 	"synergos.app/desktop/backend/node/view"
 )
 
@@ -192,8 +193,9 @@ func TestRevokeOutlivesAReconnection(t *testing.T) {
 	}
 }
 
-// Documents of a party that one has not paired with are refused and counted, though
-// a paired party passes them on; they are taken once one pairs with their author.
+// Documents of a party that one has not paired with are not asked for, and are refused
+// and counted if a paired party passes them on all the same; they are taken once one
+// pairs with their author.
 func TestDocumentsOfStrangers(t *testing.T) {
 	t.Parallel()
 	hs := strangers(t, "Lakeview", "Hillcrest", "Seaside")
@@ -207,6 +209,13 @@ func TestDocumentsOfStrangers(t *testing.T) {
 	Eventually(t, "the sample", func() bool { return must(c.Dataset(ctx, d.ID))(t).State == "ready" })
 	card := must(c.PublishCard(ctx, d.ID))(t)
 	Eventually(t, "the card at the paired party", func() bool { _, err := b.CatalogCard(ctx, card.ID); return err == nil })
+	for _, doc := range allDocs(b.Node) {
+		if doc.Author == c.me() {
+			if err := b.net.Send(ctx, a.me(), wire.Doc{Doc: doc}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 	Eventually(t, "the refusal to be counted", func() bool { return a.counted("document: not a member of this scope") > 0 })
 	if _, err := a.CatalogCard(ctx, card.ID); err == nil {
 		t.Error("a card of a stranger is shown")

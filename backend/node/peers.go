@@ -59,6 +59,18 @@ func (b *peerBook) paired(p fed.PartyID) bool {
 	return ok
 }
 
+// any reports whether there is a peer that is not revoked.
+func (b *peerBook) any() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, r := range b.rows {
+		if r.RevokedMs == 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // orgKey returns the organisation key of a paired party, or of this one.
 func (b *peerBook) orgKey(p fed.PartyID) ([]byte, bool) {
 	if p == b.n.me() {

@@ -127,9 +127,7 @@ func (n *Node) projectFollow(ctx context.Context, id fed.ProjectID, d fed.Doc) {
 		n.introduce(ctx, p)
 	}
 	if d.Kind == fed.DocAccept || d.Kind == fed.DocProject {
-		for _, q := range n.peers.online() { // a new reader has older documents to catch up on
-			n.greet(ctx, q)
-		}
+		n.catchUp(ctx, p)
 	}
 	n.publish("project", string(id), n.projectView(p))
 	if d.Kind == fed.DocAlignment {

@@ -20,11 +20,14 @@ import (
 	"synergos.app/desktop/backend/fed"
 )
 
-// Store keeps documents in order of arrival. Insert fails when the place
-// (scope, author, seq) is taken.
+// Store keeps documents in order of arrival, and of each forked chain the document
+// that proves it. Insert fails when the place (scope, author, seq) is taken; the
+// first fork of a chain stays.
 type Store interface {
 	Insert(ctx context.Context, d fed.Doc) error
 	All(ctx context.Context) ([]fed.Doc, error)
+	InsertFork(ctx context.Context, d fed.Doc) error
+	Forks(ctx context.Context) ([]fed.Doc, error)
 }
 
 // Keys signs as this party and verifies anybody's signatures.
@@ -51,13 +54,21 @@ type Book struct {
 
 	mu     sync.Mutex // guards what follows, and the order of saving and telling
 	chains map[chainKey][]fed.Doc
+	forks  map[chainKey]fed.Doc // what closed a chain
+	used   map[fed.PartyID]*usage
+	total  int64
+	limits limits
 	subs   []func(fed.Doc)
+	holds  holds
 }
 
 // Open reads the store; nothing is verified again, since only verified documents
 // were saved.
 func Open(ctx context.Context, store Store, keys Keys, now func() time.Time) (*Book, error) {
-	b := &Book{store: store, keys: keys, now: now, chains: map[chainKey][]fed.Doc{}}
+	b := &Book{
+		store: store, keys: keys, now: now, chains: map[chainKey][]fed.Doc{}, forks: map[chainKey]fed.Doc{},
+		used: map[fed.PartyID]*usage{}, limits: defaults, holds: newHolds(),
+	}
 	docs, err := store.All(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the book: %w", err)
@@ -65,6 +76,15 @@ func Open(ctx context.Context, store Store, keys Keys, now func() time.Time) (*B
 	for _, d := range docs {
 		k := chainKey{d.Scope, d.Author}
 		b.chains[k] = append(b.chains[k], d)
+		b.count(d)
+	}
+	forks, err := store.Forks(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the forks of the book: %w", err)
+	}
+	for _, d := range forks {
+		b.forks[chainKey{d.Scope, d.Author}] = d
+		b.count(d)
 	}
 	return b, nil
 }
@@ -87,7 +107,8 @@ func (b *Book) Subscribe(ctx context.Context, f func(fed.Doc)) error {
 
 // Append signs body (marshalled to canonical JSON) as this party's next document
 // in scope, saves it and tells subscribers. What no peer would take is refused with
-// kind Invalid, since the chain could not go on behind it.
+// kind Invalid, since the chain could not go on behind it. While others may hold
+// more of the chain than this copy, Append waits for it: see Gossip.
 func (b *Book) Append(ctx context.Context, scope, kind, subject string, body any) (fed.Doc, error) {
 	raw, err := Canonical(body)
 	if err != nil {
@@ -99,39 +120,53 @@ func (b *Book) Append(ctx context.Context, scope, kind, subject string, body any
 	if !wellFormed(scope, kind, subject) {
 		return fed.Doc{}, fed.Errorf(fed.Invalid, "Use a shorter name.", "%q about %q cannot be shared", kind, truncate(subject))
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	k := chainKey{scope, b.keys.Party()}
+	if err := b.lockWhole(ctx, k); err != nil {
+		return fed.Doc{}, err
+	}
+	defer b.mu.Unlock()
+	if _, closed := b.forks[k]; closed {
+		return fed.Doc{}, fed.Errorf(fed.Corrupt, "Use one computer for this party, and start a new project with it.", "this party has written two different documents in one place, and others take no more of it here")
+	}
 	d := fed.Doc{Scope: scope, Author: b.keys.Party(), Seq: 1, Kind: kind, Subject: subject, TimeMs: b.now().UnixMilli(), Body: raw, Key: b.keys.PublicKey()}
 	if c := b.chains[k]; len(c) > 0 {
 		d.Seq, d.Prev = c[len(c)-1].Seq+1, c[len(c)-1].Hash()
 	}
 	d.Sig = b.keys.Sign(fed.DocDomain, d.SigningBytes())
+	if !b.fits(d) {
+		return fed.Doc{}, fed.Errorf(fed.Invalid, "Go on under a new party.", "this party has written as much as others keep of one party")
+	}
 	return d, b.saveLocked(ctx, d)
 }
 
 // Receive takes a document from a peer. It returns true when the document is new.
 // A forged, altered or out-of-form one is an error of kind Permission or Invalid;
-// a fork of a known chain is Corrupt; ErrGap asks for what lies between.
+// ErrGap asks for what lies between, ErrQuota says that its author has filled its
+// place. A fork of a known chain is Corrupt and closes the chain for good; the error
+// is a [ForkError] at the first time.
 func (b *Book) Receive(ctx context.Context, d fed.Doc) (bool, error) {
 	if err := b.check(d); err != nil {
 		return false, err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	c := b.chains[chainKey{d.Scope, d.Author}]
-	next := uint64(len(c)) + 1
+	k := chainKey{d.Scope, d.Author}
+	c, next := b.chains[k], uint64(len(b.chains[k]))+1
+	_, closed := b.forks[k]
 	switch {
-	case d.Seq < next:
-		if c[d.Seq-1].Hash() != d.Hash() {
-			return false, fed.Errorf(fed.Corrupt, "Ask that party whether its folder was copied to a second computer.", "party %s has written two different documents in one place", d.Author.Short())
-		}
+	case d.Seq < next && c[d.Seq-1].Hash() == d.Hash():
 		return false, nil
+	case closed:
+		return false, fed.Errorf(fed.Corrupt, forkHint, "party %s has written two different documents in one place, and no more is taken of it there", d.Author.Short())
 	case d.Seq > next:
 		return false, ErrGap
-	}
-	if len(c) > 0 && c[len(c)-1].Hash() != d.Prev || len(c) == 0 && d.Prev != "" {
-		return false, fed.Errorf(fed.Corrupt, "Ask that party whether its folder was restored from an old copy.", "a document of party %s does not follow its predecessor", d.Author.Short())
+	case d.Seq == 1 && d.Prev != "":
+		return false, fed.Errorf(fed.Corrupt, forkHint, "the first document of party %s names one before it", d.Author.Short())
+	case d.Seq < next, len(c) > 0 && c[len(c)-1].Hash() != d.Prev:
+		return false, b.closeLocked(ctx, k, d)
+	case !b.fits(d):
+		b.used[d.Author].full = true
+		return false, fmt.Errorf("document of party %s: %w", d.Author.Short(), ErrQuota)
 	}
 	return true, b.saveLocked(ctx, d)
 }
@@ -164,44 +199,12 @@ func (b *Book) saveLocked(ctx context.Context, d fed.Doc) error {
 	}
 	k := chainKey{d.Scope, d.Author}
 	b.chains[k] = append(b.chains[k], d)
+	b.count(d)
+	b.holds.moved()
 	for _, f := range b.subs {
 		f(d)
 	}
 	return nil
-}
-
-// Vector returns the heads of the chains whose scope passes may.
-func (b *Book) Vector(may func(scope string) bool) []fed.Head {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	out := []fed.Head{}
-	for k, c := range b.chains {
-		if may(k.scope) {
-			out = append(out, fed.Head{Scope: k.scope, Author: k.author, Seq: uint64(len(c))})
-		}
-	}
-	return out
-}
-
-// Missing returns up to max documents that a peer with the given heads lacks, in
-// an order that it can take, of the scopes that pass may.
-func (b *Book) Missing(have []fed.Head, may func(scope string) bool, max int) []fed.Doc {
-	known := map[chainKey]uint64{}
-	for _, h := range have {
-		known[chainKey{h.Scope, h.Author}] = h.Seq
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var out []fed.Doc
-	for k, c := range b.chains {
-		if !may(k.scope) {
-			continue
-		}
-		for i := known[k]; i < uint64(len(c)) && len(out) < max; i++ {
-			out = append(out, c[i])
-		}
-	}
-	return out
 }
 
 // Canonical marshals v to canonical JSON (RFC 8785).

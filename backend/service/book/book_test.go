@@ -149,9 +149,12 @@ func TestReceiveGapAgainAndFork(t *testing.T) {
 	receive(one, true, 0, false)
 	receive(one, false, 0, false)
 	receive(fork, false, fed.Corrupt, false)
+	receive(one, false, 0, false)
 	receive(after, false, fed.Corrupt, false)
-	receive(two, true, 0, false)
-	receive(after, false, fed.Corrupt, false)
+	receive(two, false, fed.Corrupt, false) // the chain is closed
+	if diff := cmp.Diff([]fed.Head{{Scope: fed.ScopeFederation, Author: a.Party(), Seq: fed.ClosedSeq}}, b.Vector(all)); diff != "" {
+		t.Errorf("heads:\n%s", diff)
+	}
 }
 
 // Nothing is told before it is on disk, and what could not be saved is not known.
@@ -209,7 +212,7 @@ func TestSubscribeMissesNothing(t *testing.T) {
 	}
 }
 
-func TestVectorAndMissingHideOtherScopes(t *testing.T) {
+func TestVectorAndBeyondHideOtherScopes(t *testing.T) {
 	a, other := newSigner("A"), newSigner("B")
 	b := open(t, &memory{}, a)
 	secret := fed.ScopeDirect(a.Party(), other.Party())
@@ -217,7 +220,7 @@ func TestVectorAndMissingHideOtherScopes(t *testing.T) {
 	for i := range 3 {
 		put(t, b, fed.ScopeFederation, "card", i)
 	}
-	public := func(s string) bool { return s == fed.ScopeFederation }
+	public := func(s string, _ fed.PartyID) bool { return s == fed.ScopeFederation }
 	head := fed.Head{Scope: fed.ScopeFederation, Author: a.Party(), Seq: 3}
 	if diff := cmp.Diff([]fed.Head{head}, b.Vector(public)); diff != "" {
 		t.Errorf("vector:\n%s", diff)
@@ -234,15 +237,15 @@ func TestVectorAndMissingHideOtherScopes(t *testing.T) {
 	for _, c := range []struct {
 		have, max int
 		want      []uint64
-	}{{0, 10, []uint64{1, 2, 3}}, {1, 10, []uint64{2, 3}}, {0, 2, []uint64{1, 2}}, {3, 10, nil}, {9, 10, nil}, {0, 0, nil}} {
+	}{{0, 10, []uint64{1, 2, 3}}, {1, 10, []uint64{2, 3}}, {0, 2, []uint64{1, 2}}, {3, 10, nil}, {9, 10, nil}, {0, 0, []uint64{1}}} {
 		h := head
 		h.Seq = uint64(c.have)
-		if diff := cmp.Diff(c.want, seqs(b.Missing([]fed.Head{h}, public, c.max))); diff != "" {
+		if diff := cmp.Diff(c.want, seqs(lacks(b, []fed.Head{h}, public, c.max))); diff != "" {
 			t.Errorf("a peer with %d documents, at most %d:\n%s", c.have, c.max, diff)
 		}
 	}
 	huge := fed.Head{Scope: fed.ScopeFederation, Author: a.Party(), Seq: 1<<64 - 1}
-	if got := b.Missing([]fed.Head{huge}, public, 10); len(got) != 0 {
+	if got := lacks(b, []fed.Head{huge}, public, 10); len(got) != 0 {
 		t.Errorf("a head beyond the chain got %d documents", len(got))
 	}
 }

@@ -51,10 +51,11 @@ func (s signer) Verify(key []byte, domain string, body, sig []byte) bool {
 
 // memory is the twin of the store on disk.
 type memory struct {
-	mu   sync.Mutex
-	docs []fed.Doc
-	fail error
-	read func() // called after All has read
+	mu    sync.Mutex
+	docs  []fed.Doc
+	forks []fed.Doc
+	fail  error
+	read  func() // called after All has read
 }
 
 var errTaken = errors.New("the place is taken")
@@ -80,6 +81,21 @@ func (m *memory) All(context.Context) ([]fed.Doc, error) {
 		m.read()
 	}
 	return docs, nil
+}
+
+func (m *memory) InsertFork(_ context.Context, d fed.Doc) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !slices.ContainsFunc(m.forks, func(o fed.Doc) bool { return o.Scope == d.Scope && o.Author == d.Author }) {
+		m.forks = append(m.forks, d)
+	}
+	return m.fail
+}
+
+func (m *memory) Forks(context.Context) ([]fed.Doc, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.forks), nil
 }
 
 // stores are the implementations that must behave alike.
@@ -127,4 +143,19 @@ func put(t fataler, b *book.Book, scope, kind string, body any) fed.Doc {
 	return d
 }
 
-func all(string) bool { return true }
+func all(string, fed.PartyID) bool { return true }
+
+// lacks returns what b holds beyond the given heads, chains that they do not name
+// included.
+func lacks(b *book.Book, have []fed.Head, may book.May, most int) []fed.Doc {
+	known := map[fed.Head]uint64{}
+	for _, h := range have {
+		known[fed.Head{Scope: h.Scope, Author: h.Author}] = h.Seq
+	}
+	ask := b.Vector(all)
+	for i, h := range ask {
+		ask[i].Seq = known[fed.Head{Scope: h.Scope, Author: h.Author}]
+	}
+	docs, _ := b.Beyond(ask, may, most, 1<<40)
+	return docs
+}

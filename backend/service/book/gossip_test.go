@@ -16,13 +16,13 @@ import (
 // exchange answers the vector of one book from another, in batches.
 func exchange(t *rapid.T, from, to *book.Book, batch int) {
 	for {
-		docs := from.Missing(to.Vector(all), all, batch)
+		docs := lacks(from, to.Vector(all), all, batch)
 		if len(docs) == 0 {
 			return
 		}
 		for _, d := range docs {
 			if isNew, err := to.Receive(ctx, d); err != nil || !isNew {
-				t.Fatalf("document %d of %s was not taken in the order of Missing: new %v, %v", d.Seq, d.Author.Short(), isNew, err)
+				t.Fatalf("document %d of %s was not taken in the order of Beyond: new %v, %v", d.Seq, d.Author.Short(), isNew, err)
 			}
 		}
 	}
@@ -39,7 +39,7 @@ func heads(b *book.Book) map[string]uint64 {
 // hashes lists a book's documents.
 func hashes(b *book.Book) []fed.Digest {
 	var out []fed.Digest
-	for _, d := range b.Missing(nil, all, 1<<20) {
+	for _, d := range lacks(b, nil, all, 1<<20) {
 		out = append(out, d.Hash())
 	}
 	slices.Sort(out)
@@ -88,7 +88,7 @@ func TestReceiveInAnyOrder(t *testing.T) {
 		put(t, a, fed.ScopeFederation, "card", fmt.Sprint(i))
 		put(t, a, fed.ScopeProject("0123456789abcdef0123456789abcdef"), "card", i)
 	}
-	docs := a.Missing(nil, all, 100)
+	docs := lacks(a, nil, all, 100)
 	rapid.Check(t, func(t *rapid.T) {
 		b := open(t, &memory{}, newSigner("B"))
 		for range 6 {

@@ -70,6 +70,7 @@ type Ports struct {
 	Trainer Trainer
 	Timers  round.Timers
 	Stands  bool
+	Forgot  bool             // this party may have voted and not know it: see round.Config
 	Now     func() time.Time // monotonic
 	Draw    func() float64
 	Log     *slog.Logger

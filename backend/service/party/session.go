@@ -68,7 +68,7 @@ func Open(ctx context.Context, run fed.Run, ports Ports) (*Session, error) {
 		changed: make(chan struct{}), live: Live{State: "idle"}, wall: ports.Now().Round(0), held: saved.Hold.Held, mandate: saved.Mandate,
 	}
 	cfg := round.Config{
-		Self: ports.Self, Stands: ports.Stands, Timers: ports.Timers, Run: run.ID, Verify: ports.Verify,
+		Self: ports.Self, Stands: ports.Stands, Forgot: ports.Forgot, Timers: ports.Timers, Run: run.ID, Verify: ports.Verify,
 		Sign: func(b fed.Ballot) fed.Signature { return ports.Sign(fed.BallotDomain, b.SigningBytes()) },
 	}
 	s.machine, err = round.New(cfg, *saved, ports.Draw, ports.Now())

@@ -87,6 +87,7 @@ type entry struct {
 	align     *fed.AlignmentDoc
 	alignedMs int64
 	answers   map[fed.PartyID]answer
+	listed    map[fed.PartyID]bool // on any roster so far
 }
 
 // Projects reduces documents to projects. It is safe for concurrent use; what it
@@ -125,7 +126,7 @@ func (ps *Projects) Apply(d fed.Doc) fed.ProjectID {
 func (ps *Projects) at(id fed.ProjectID) *entry {
 	e := ps.all[id]
 	if e == nil {
-		e = &entry{answers: map[fed.PartyID]answer{}}
+		e = &entry{answers: map[fed.PartyID]answer{}, listed: map[fed.PartyID]bool{}}
 		ps.all[id] = e
 	}
 	return e
@@ -144,6 +145,9 @@ func (ps *Projects) revise(id fed.ProjectID, d fed.Doc) bool {
 		e.createdMs = d.TimeMs
 	}
 	e.doc, e.policies = doc, append(e.policies, doc.Policy)
+	for _, m := range doc.Members {
+		e.listed[m.Party] = true
+	}
 	return true
 }
 
@@ -247,6 +251,15 @@ func (ps *Projects) All() []Project {
 		return cmp.Or(cmp.Compare(b.CreatedMs, a.CreatedMs), cmp.Compare(a.ID, b.ID))
 	})
 	return out
+}
+
+// Listed reports whether a party is or was on the roster of a project: its documents
+// are part of the project's history.
+func (ps *Projects) Listed(id fed.ProjectID, p fed.PartyID) bool {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	e := ps.all[id]
+	return e != nil && e.listed[p]
 }
 
 // Reads reports whether a party may read the documents of a project: it is on the

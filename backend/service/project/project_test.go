@@ -337,8 +337,11 @@ func TestAnInvitationOverridesNoAnswer(t *testing.T) {
 	ps.Apply(doc(t, "C", 3, fed.DocAccept, fed.AcceptDoc{}))
 	ps.Apply(doc(t, "C", 4, fed.DocLeave, fed.ReasonDoc{}))
 	ps.Apply(doc(t, "A", 5, fed.DocProject, revision(2, "A")))
-	if ps.TakesPart(projectID, id("B")) {
+	if ps.TakesPart(projectID, id("B")) || ps.Reads(projectID, id("B")) {
 		t.Error("who is off the roster takes part")
+	}
+	if !ps.Listed(projectID, id("B")) || ps.Listed(projectID, id("X")) {
+		t.Error("who was on the roster is no part of its history, or a stranger is")
 	}
 	ps.Apply(doc(t, "A", 6, fed.DocProject, revision(3, "A", "B", "C")))
 	p, _ := ps.Get(projectID)

@@ -28,14 +28,12 @@ DELETE FROM invite WHERE hash = ?;
 
 -- name: InsertDoc :exec
 INSERT INTO doc(scope, author, seq, kind, subject, prev, time_ms, body, sig, key, hash) VALUES (?,?,?,?,?,?,?,?,?,?,?);
--- name: LastDoc :one
-SELECT * FROM doc WHERE scope = ? AND author = ? ORDER BY seq DESC LIMIT 1;
+-- name: InsertFork :exec
+INSERT INTO fork(scope, author, seq, kind, subject, prev, time_ms, body, sig, key) VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING;
+-- name: ListForks :many
+SELECT * FROM fork ORDER BY scope, author;
 -- name: AllDocs :many
 SELECT * FROM doc ORDER BY rowid;
--- name: DocsAfter :many
-SELECT * FROM doc WHERE scope = ? AND author = ? AND seq > ? ORDER BY seq LIMIT ?;
--- name: DocVector :many
-SELECT scope, author, CAST(max(seq) AS INTEGER) AS seq FROM doc GROUP BY scope, author;
 
 -- name: LastEgress :one
 SELECT * FROM egress ORDER BY seq DESC LIMIT 1;
@@ -77,6 +75,10 @@ ON CONFLICT(id) DO UPDATE SET state=excluded.state, end_reason=excluded.end_reas
 SELECT * FROM run ORDER BY started_ms, id;
 -- name: PutGrid :exec
 INSERT INTO grid(run, state) VALUES (?,?) ON CONFLICT(run) DO UPDATE SET state = excluded.state;
+-- name: ForgetVote :exec
+INSERT INTO forgotten_vote(run) VALUES (?) ON CONFLICT DO NOTHING;
+-- name: ListForgottenVotes :many
+SELECT run FROM forgotten_vote;
 -- name: GetGrid :one
 SELECT state FROM grid WHERE run = ?;
 -- name: PutSentUpdate :exec

@@ -51,6 +51,23 @@ type Egress struct {
 	Hash    string
 }
 
+type ForgottenVote struct {
+	Run string
+}
+
+type Fork struct {
+	Scope   string
+	Author  string
+	Seq     int64
+	Kind    string
+	Subject string
+	Prev    string
+	TimeMs  int64
+	Body    []byte
+	Sig     []byte
+	Key     []byte
+}
+
 type Grid struct {
 	Run   string
 	State []byte

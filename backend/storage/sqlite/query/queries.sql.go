@@ -79,91 +79,6 @@ func (q *Queries) DeleteInvite(ctx context.Context, hash string) (int64, error) 
 	return result.RowsAffected()
 }
 
-const docVector = `-- name: DocVector :many
-SELECT scope, author, CAST(max(seq) AS INTEGER) AS seq FROM doc GROUP BY scope, author
-`
-
-type DocVectorRow struct {
-	Scope  string
-	Author string
-	Seq    int64
-}
-
-func (q *Queries) DocVector(ctx context.Context) ([]DocVectorRow, error) {
-	rows, err := q.db.QueryContext(ctx, docVector)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []DocVectorRow{}
-	for rows.Next() {
-		var i DocVectorRow
-		if err := rows.Scan(&i.Scope, &i.Author, &i.Seq); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const docsAfter = `-- name: DocsAfter :many
-SELECT rowid, scope, author, seq, kind, subject, prev, time_ms, body, sig, "key", hash FROM doc WHERE scope = ? AND author = ? AND seq > ? ORDER BY seq LIMIT ?
-`
-
-type DocsAfterParams struct {
-	Scope  string
-	Author string
-	Seq    int64
-	Limit  int64
-}
-
-func (q *Queries) DocsAfter(ctx context.Context, arg DocsAfterParams) ([]Doc, error) {
-	rows, err := q.db.QueryContext(ctx, docsAfter,
-		arg.Scope,
-		arg.Author,
-		arg.Seq,
-		arg.Limit,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []Doc{}
-	for rows.Next() {
-		var i Doc
-		if err := rows.Scan(
-			&i.Rowid,
-			&i.Scope,
-			&i.Author,
-			&i.Seq,
-			&i.Kind,
-			&i.Subject,
-			&i.Prev,
-			&i.TimeMs,
-			&i.Body,
-			&i.Sig,
-			&i.Key,
-			&i.Hash,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const egressAfter = `-- name: EgressAfter :many
 SELECT seq, time_ms, peer, kind, purpose, subject, bytes, digest, consent, hash FROM egress WHERE seq > ? ORDER BY seq LIMIT ?
 `
@@ -289,6 +204,15 @@ type EndConsentsParams struct {
 
 func (q *Queries) EndConsents(ctx context.Context, arg EndConsentsParams) error {
 	_, err := q.db.ExecContext(ctx, endConsents, arg.EndedMs, arg.Project)
+	return err
+}
+
+const forgetVote = `-- name: ForgetVote :exec
+INSERT INTO forgotten_vote(run) VALUES (?) ON CONFLICT DO NOTHING
+`
+
+func (q *Queries) ForgetVote(ctx context.Context, run string) error {
+	_, err := q.db.ExecContext(ctx, forgetVote, run)
 	return err
 }
 
@@ -432,33 +356,37 @@ func (q *Queries) InsertEgress(ctx context.Context, arg InsertEgressParams) erro
 	return err
 }
 
-const lastDoc = `-- name: LastDoc :one
-SELECT rowid, scope, author, seq, kind, subject, prev, time_ms, body, sig, "key", hash FROM doc WHERE scope = ? AND author = ? ORDER BY seq DESC LIMIT 1
+const insertFork = `-- name: InsertFork :exec
+INSERT INTO fork(scope, author, seq, kind, subject, prev, time_ms, body, sig, key) VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING
 `
 
-type LastDocParams struct {
-	Scope  string
-	Author string
+type InsertForkParams struct {
+	Scope   string
+	Author  string
+	Seq     int64
+	Kind    string
+	Subject string
+	Prev    string
+	TimeMs  int64
+	Body    []byte
+	Sig     []byte
+	Key     []byte
 }
 
-func (q *Queries) LastDoc(ctx context.Context, arg LastDocParams) (Doc, error) {
-	row := q.db.QueryRowContext(ctx, lastDoc, arg.Scope, arg.Author)
-	var i Doc
-	err := row.Scan(
-		&i.Rowid,
-		&i.Scope,
-		&i.Author,
-		&i.Seq,
-		&i.Kind,
-		&i.Subject,
-		&i.Prev,
-		&i.TimeMs,
-		&i.Body,
-		&i.Sig,
-		&i.Key,
-		&i.Hash,
+func (q *Queries) InsertFork(ctx context.Context, arg InsertForkParams) error {
+	_, err := q.db.ExecContext(ctx, insertFork,
+		arg.Scope,
+		arg.Author,
+		arg.Seq,
+		arg.Kind,
+		arg.Subject,
+		arg.Prev,
+		arg.TimeMs,
+		arg.Body,
+		arg.Sig,
+		arg.Key,
 	)
-	return i, err
+	return err
 }
 
 const lastEgress = `-- name: LastEgress :one
@@ -589,6 +517,71 @@ func (q *Queries) ListEgress(ctx context.Context, arg ListEgressParams) ([]Egres
 			&i.Digest,
 			&i.Consent,
 			&i.Hash,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listForgottenVotes = `-- name: ListForgottenVotes :many
+SELECT run FROM forgotten_vote
+`
+
+func (q *Queries) ListForgottenVotes(ctx context.Context) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, listForgottenVotes)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var run string
+		if err := rows.Scan(&run); err != nil {
+			return nil, err
+		}
+		items = append(items, run)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listForks = `-- name: ListForks :many
+SELECT scope, author, seq, kind, subject, prev, time_ms, body, sig, "key" FROM fork ORDER BY scope, author
+`
+
+func (q *Queries) ListForks(ctx context.Context) ([]Fork, error) {
+	rows, err := q.db.QueryContext(ctx, listForks)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Fork{}
+	for rows.Next() {
+		var i Fork
+		if err := rows.Scan(
+			&i.Scope,
+			&i.Author,
+			&i.Seq,
+			&i.Kind,
+			&i.Subject,
+			&i.Prev,
+			&i.TimeMs,
+			&i.Body,
+			&i.Sig,
+			&i.Key,
 		); err != nil {
 			return nil, err
 		}

@@ -1,0 +1,79 @@
+package node
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"synergos.app/desktop/backend/fed"
+	"synergos.app/desktop/backend/node/view"
+)
+
+// A folder that was put back from an old copy lacks what this party wrote and
+// promised since. The others hold what it wrote: it is taken back before anything
+// else is written (see book.Gossip). What it promised in elections nobody can tell
+// it, so it has no vote any more in runs that it may have voted in.
+
+// restoredKey is the setting that says when this party last took back documents of
+// its own, in milliseconds.
+const restoredKey = "book.restored"
+
+// tookBack follows a document of this party that came from another: the proof that
+// this folder was put back.
+func (n *Node) tookBack() {
+	if n.restored.Swap(true) {
+		return
+	}
+	n.then(func(ctx context.Context) {
+		if err := n.settings.put(ctx, restoredKey, strconv.FormatInt(ms(time.Now()), 10)); err != nil {
+			n.opts.Log.Error("restoring not noted", "error", err.Error())
+		}
+		n.inbox.ask(ctx, view.InboxEntry{
+			ID: "restored-" + newHex(), Kind: "notice", Href: "/activity", Title: "The folder of this party was put back from an old copy",
+			Text: "What it had written since was fetched from the others. In runs that were under way it trains, but has no vote on who coordinates.",
+		})
+		n.grids.forgetAll(ctx)
+	})
+}
+
+// forgot reports, and keeps, whether this party may have voted in a run and not know
+// it. asked says that the party that queued the run has just asked to begin it.
+func (g *grids) forgot(ctx context.Context, id fed.RunID, asked bool) (bool, error) {
+	restoredMs, _ := strconv.ParseInt(g.n.settings.get(restoredKey), 10, 64) // 0: never
+	g.mu.Lock()
+	known, startedMs := g.noVote[id], g.states[id].StartedMs
+	g.mu.Unlock()
+	if known || restoredMs == 0 || startedMs > restoredMs || asked && startedMs == 0 {
+		return known, nil
+	}
+	if err := g.n.db.ForgetVote(ctx, string(id)); err != nil {
+		return false, err
+	}
+	g.mu.Lock()
+	g.noVote[id] = true
+	g.mu.Unlock()
+	return true, nil
+}
+
+// forgetAll opens the grids of this party anew, without its vote.
+func (g *grids) forgetAll(ctx context.Context) {
+	g.mu.Lock()
+	var open []*grid
+	for _, x := range g.open {
+		if x.started.Load() {
+			open = append(open, x)
+		}
+	}
+	g.mu.Unlock()
+	for _, x := range open {
+		x.cancel()
+		<-x.done
+		err := g.place(ctx, x.run, false)
+		if err == nil {
+			err = g.start(x.run.ID, true)
+		}
+		if err != nil {
+			g.n.opts.Log.Error("grid not reopened", "run", x.run.ID, "error", err.Error())
+		}
+	}
+}
