@@ -53,6 +53,7 @@ func (h *Host) newSession(l *link, info Session, peer wire.Hello, id string) *se
 		waiting: map[uint64]chan wire.Message{}, pinged: map[uint64]time.Time{}, blobs: map[*link]bool{},
 	}
 	s.ctx, s.cancel = context.WithCancel(h.ctx)
+	s.heard() // its HELLO; a doubt that comes before run must not take the start for a sign of life
 	return s
 }
 
@@ -75,7 +76,6 @@ func (s *session) snapshot() Session {
 // run owns the session until it ends; all its goroutines have ended then.
 func (s *session) run() {
 	var wg sync.WaitGroup
-	s.heard()
 	wg.Go(s.writeLoop)
 	wg.Go(s.inboxLoop)
 	wg.Go(s.pingLoop)
