@@ -73,8 +73,10 @@ func TestPairingByCode(t *testing.T) {
 	b.pairingIs(out.ID, "done")
 	(&Lab{T: t}).together(a, b)
 	Eventually(t, "the question to leave the inbox", func() bool { return must(a.Status(t.Context()))(t).Inbox == 0 })
-	p := must(b.Peers(t.Context()))(t).Items
-	same(t, "peer", line(len(p), p[0].Name, p[0].State, p[0].Online, p[0].Source), "1 Lakeview paired true code")
+	Eventually(t, "one peer that is online", func() bool { // two connections may have crossed: one of them ends
+		p := must(b.Peers(t.Context()))(t).Items
+		return len(p) == 1 && line(p[0].Name, p[0].State, p[0].Online, p[0].Source) == "Lakeview paired true code"
+	})
 }
 
 // Who presses "not the same" leaves nobody paired, on whichever side he sits.

@@ -39,7 +39,7 @@ func (h *Host) Connect(ctx context.Context, device fed.DeviceID, addrs []string)
 	ctx, cancel := context.WithTimeout(ctx, h.o.Timers.Dial+h.o.Timers.Hello)
 	defer cancel()
 	defer context.AfterFunc(h.ctx, cancel)()
-	l, addr, err := h.dial(ctx, only(device), addrs, pathControl, nil)
+	l, addr, err := h.dial(ctx, only(device), addrs, pathControl, http.Header{headerVouch: {vouch(h.o.Statement())}})
 	if err != nil {
 		return err
 	}

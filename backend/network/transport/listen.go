@@ -3,10 +3,12 @@ package transport
 import (
 	"context"
 	"crypto/tls"
+	"encoding/base64"
 	"log"
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/gorilla/websocket"
@@ -24,6 +26,7 @@ const (
 	headerSession = "X-Synergos-Session"
 	headerTicket  = "X-Synergos-Ticket"
 	headerRefused = "X-Synergos-Refused"
+	headerVouch   = "X-Synergos-Statement" // of the device that dials
 )
 
 // Listen opens the peer port on a TCP address, for example ":0".
@@ -145,8 +148,8 @@ func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 		h.servePair(w, r, who)
 	case r.URL.Path != pathControl && r.URL.Path != pathBlob:
 		h.turnAway(w, http.StatusNotFound, BadRequest, who)
-	case !allowed && party == "" && r.URL.Path == pathControl && h.o.Adopt != nil:
-		h.serveControl(w, r, who) // a paired party's new computer, perhaps
+	case !allowed && party == "" && r.URL.Path == pathControl && h.adopt(r, &who):
+		h.serveControl(w, r, who) // a paired party's new computer
 	case !allowed:
 		h.turnAway(w, http.StatusForbidden, Stranger, who)
 	case r.URL.Path == pathControl:
@@ -255,12 +258,6 @@ func (h *Host) greet(l *link, who Session) (*session, wire.Hello, identity.State
 	if !ok {
 		return fail(NoHello, fed.Errorf(fed.Invalid, "", "the first message was %s instead of hello", e.Msg.Kind()))
 	}
-	if l.party == "" {
-		l.party = h.adopt(m, l.device)
-	}
-	if l.party == "" {
-		return fail(Stranger, errStranger(l.device))
-	}
 	st, reason, err := h.checkHello(m, l.device, l.party)
 	if err != nil {
 		return fail(reason, err)
@@ -272,18 +269,33 @@ func (h *Host) greet(l *link, who Session) (*session, wire.Hello, identity.State
 	return s, m, st, nil
 }
 
-// adopt returns the party of an unknown device whose organisation vouches for it,
-// if that organisation is paired; else "".
-func (h *Host) adopt(m wire.Hello, device fed.DeviceID) fed.PartyID {
-	st, err := identity.VerifyStatement(identity.Signed(m.Statement), h.o.Clock())
-	if err != nil || st.Device != device || !h.o.Adopt(st, identity.Signed(m.Statement)) {
-		return ""
+// vouch writes the statement of this device for a peer that does not know it yet.
+func vouch(s identity.Signed) string {
+	return base64.StdEncoding.EncodeToString(s.Body) + "." + base64.StdEncoding.EncodeToString(s.Sig)
+}
+
+// adopt enters the party of an unknown device whose organisation vouches for it, if
+// that organisation is paired. A stranger is turned away before any message.
+func (h *Host) adopt(r *http.Request, who *Session) bool {
+	body, sig, ok := strings.Cut(r.Header.Get(headerVouch), ".")
+	if h.o.Adopt == nil || !ok {
+		return false
 	}
-	party, allowed := h.o.Peers.Lookup(device)
-	if !allowed || party != st.Party {
-		return ""
+	var signed identity.Signed
+	var bad error
+	if signed.Body, bad = base64.StdEncoding.DecodeString(body); bad != nil {
+		return false
 	}
-	return party
+	if signed.Sig, bad = base64.StdEncoding.DecodeString(sig); bad != nil {
+		return false
+	}
+	st, err := identity.VerifyStatement(signed, h.o.Clock())
+	if err != nil || st.Device != who.Device || !h.o.Adopt(st, signed) {
+		return false
+	}
+	party, allowed := h.o.Peers.Lookup(who.Device)
+	who.Party = party
+	return allowed && party == st.Party
 }
 
 func errDuplicate() error {

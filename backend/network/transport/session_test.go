@@ -3,6 +3,7 @@ package transport_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"io"
 	"log/slog"
 	"net"
@@ -125,21 +126,30 @@ func TestNewComputerOfAPairedParty(t *testing.T) {
 	})
 	b.table.allow(known)
 	stranger := selfOf(t, 2)
-	stolen := helloOf(stranger)
-	stolen.Statement = wire.Signed(laptop.Signed())
-	for _, h := range []wire.Hello{helloOf(stranger), stolen} {
-		r := mustRaw(t, stranger, b, "/v1/control", nil)
-		r.send(wire.OnControl, wire.Envelope{Msg: h})
-		if e := r.until(wire.OnControl, wire.KindError).(wire.Error); e.Code != fed.Permission {
-			t.Fatalf("%+v", e)
+	vouched := func(s identity.Signed) http.Header {
+		return http.Header{"X-Synergos-Statement": {base64.StdEncoding.EncodeToString(s.Body) + "." + base64.StdEncoding.EncodeToString(s.Sig)}}
+	}
+	forged := laptop.Signed()
+	forged.Sig = bytes.Repeat([]byte{1}, len(forged.Sig))
+	for what, c := range map[string]struct {
+		who  *identity.Self
+		head http.Header
+	}{
+		"a stranger":              {stranger, vouched(stranger.Signed())},
+		"with a stolen statement": {stranger, vouched(laptop.Signed())},
+		"with a forged statement": {laptop, vouched(forged)},
+		"without a statement":     {laptop, nil},
+		"with a text":             {laptop, http.Header{"X-Synergos-Statement": {"laptop"}}},
+	} {
+		if _, resp, _ := dialRaw(t, c.who, b, "/v1/control", c.head); status(resp) != http.StatusForbidden {
+			t.Fatalf("%s: %v", what, resp)
 		}
-		r.closed()
 	}
 	b.refused(transport.Stranger)
 	if _, resp, _ := dialRaw(t, laptop, b, "/v1/blob", nil); status(resp) != http.StatusForbidden {
 		t.Fatalf("%v", resp)
 	}
-	r := mustRaw(t, laptop, b, "/v1/control", nil)
+	r := mustRaw(t, laptop, b, "/v1/control", vouched(laptop.Signed()))
 	r.send(wire.OnControl, wire.Envelope{Msg: helloOf(laptop)})
 	r.until(wire.OnControl, wire.KindHelloOk)
 	if s := b.Sessions(); len(s) != 1 || s[0].Device != laptop.Device() || s[0].Party != known.Party() {
