@@ -53,7 +53,9 @@ func (t Tutorial) Join(ctx context.Context, n *node.Node) (stop func(), err erro
 		}
 		nodes = append(nodes, v)
 	}
-	if err := introduce(ctx, append(nodes, n)); err != nil {
+	// n first: it knows each before that one calls, so that it refuses none, and no
+	// frame of a refusal to a stranger stands in its ledger.
+	if err := introduce(ctx, append([]*node.Node{n}, nodes...)); err != nil {
 		stop()
 		return nil, err
 	}
