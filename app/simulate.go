@@ -110,7 +110,7 @@ func readConfig(path string) (fed.RunConfig, error) {
 
 func printReport(w io.Writer, r *sim.Report) error {
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-	_, _ = fmt.Fprintf(t, "party\ttrain\ttest\tfederated\talone\tpooled\tcontribution\t95 %% interval\t\n")
+	_, _ = fmt.Fprintf(t, "party\ttrain\ttest\tfederated\talone\tpooled\tcontribution\t95%% interval\t\n")
 	for _, p := range r.Parties {
 		_, _ = fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s to %s\t\n", p.Party, p.TrainExamples, p.TestExamples, headline(p.Test), headline(p.Alone), headline(p.Central),
 			digits(p.Contribution.Value), digits(p.Contribution.Low), digits(p.Contribution.High))

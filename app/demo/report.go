@@ -120,7 +120,7 @@ type RunPartyRow struct {
 	Federated fed.Metrics `json:"federated"`
 	Alone     fed.Metrics `json:"alone"` // empty when a model of its own is impossible
 	Value     fed.Number  `json:"value"` // contribution, nats per row
-	Low       fed.Number  `json:"low"`   // 95 % interval
+	Low       fed.Number  `json:"low"`   // 95% interval
 	High      fed.Number  `json:"high"`
 	Share     fed.Number  `json:"share"` // 0..1
 	Rank      int         `json:"rank"`
@@ -292,7 +292,7 @@ func size(n int64) string {
 }
 
 // percent writes a share of 0..1.
-func percent(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) }
+func percent(share float64) string { return fmt.Sprintf("%.1f%%", 100*share) }
 
 // metric writes a figure with three decimals, or a dash when it is undefined.
 func metric(m fed.Metrics, key string) string {

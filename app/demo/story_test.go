@@ -89,7 +89,7 @@ func TestLiesAreNoticed(t *testing.T) {
 		{"open door", "predict with curl", "without a token"},
 		{"other prediction", "predict with curl", "as at the first party"},
 		{"sent is off", "add up what left", "the totals say 1500"},
-		{"record changed", "add up what left", "egress ledger"},
+		{"record changed", "add up what left", "Record of what left"},
 		{"forgets", "kill a party", "of its datasets"},
 	} {
 		t.Run(tc.lie, func(t *testing.T) {

@@ -77,7 +77,7 @@ func (t *textReport) parties() {
 func (t *textReport) run(r *RunRow) {
 	t.heading(fmt.Sprintf("Run %d: %s", r.Number, r.Name))
 	t.line(fmt.Sprintf("%s %d rounds, the best is round %d. Result %s.", r.Why, r.Rounds, r.BestRound, short(r.ParamsHash)))
-	rows := [][]string{{"hospital", "train", "test", "accuracy alone", "federated", "AUC alone", "federated", "contribution", "95 % interval", "share", "reward"}}
+	rows := [][]string{{"hospital", "train", "test", "accuracy alone", "federated", "AUC alone", "federated", "contribution", "95% interval", "share", "reward"}}
 	for _, p := range r.Parties {
 		rows = append(rows, []string{
 			p.Name, fmt.Sprint(p.Train), fmt.Sprint(p.Test), metric(p.Alone, "accuracy"), metric(p.Federated, "accuracy"), metric(p.Alone, "auc"), metric(p.Federated, "auc"),

@@ -127,7 +127,7 @@ func (n *fakeNode) verdict() string {
 	if n.lies("disputed") {
 		return "Disputed: a figure does not follow"
 	}
-	return "Countersigned: recomputed and equal"
+	return "Recomputed: every figure is equal."
 }
 
 func (n *fakeNode) VerifyLedger(context.Context, string) ([]view.Check, error) {
@@ -177,7 +177,7 @@ func (n *fakeNode) Version(_ context.Context, _ string, number int) (view.Versio
 	if n.lies("other content") {
 		v.ContentID = "foreign"
 	}
-	return view.VersionDetail{Version: v, Files: []view.VersionFile{{Path: "params.safetensors"}}, Checks: []view.Check{{Name: "digests", OK: true}}}, nil
+	return view.VersionDetail{Version: v, Files: []view.VersionFile{{Path: "params.safetensors"}}, Checks: []view.Check{{Name: "Files", OK: true}}}, nil
 }
 
 func (n *fakeNode) RequestStage(_ context.Context, model string, number int, to, reason string) (view.StageRequest, error) {
@@ -286,5 +286,5 @@ func (n *fakeNode) Activity(context.Context, view.ActivityQuery) (view.Activity,
 }
 
 func (n *fakeNode) VerifyActivity(context.Context) (view.Check, error) {
-	return view.Check{Name: "egress ledger", OK: !n.lies("record changed"), Text: "all 15 entries are unchanged"}, nil
+	return view.Check{Name: "Record of what left", OK: !n.lies("record changed"), Text: "All 15 entries are unchanged."}, nil
 }

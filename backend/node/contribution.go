@@ -44,7 +44,7 @@ func (n *Node) Contribution(_ context.Context, runID string) (view.Contribution,
 func (n *Node) contributionView(r experiment.Run, rounds bool) view.Contribution {
 	scored := n.ledger.Rounds(r.ID)
 	v := view.Contribution{
-		RunID: string(r.ID), State: "none", Method: "Per-round model-reconstruction Shapley, exact", Honesty: honesty,
+		RunID: string(r.ID), State: "none", Method: reward.Method, Honesty: honesty,
 		Parties: []view.PartyContribution{}, Rounds: []view.RoundContribution{}, Total: nan, Remainder: nan, Disputes: n.disputes(r),
 	}
 	n.setTerms(&v, r)

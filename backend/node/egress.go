@@ -132,16 +132,16 @@ func (n *Node) frameView(r query.Egress) view.EgressFrame {
 func (n *Node) egressChain() view.Check {
 	n.egress.mu.Lock()
 	defer n.egress.mu.Unlock()
-	return view.Check{Name: "egress ledger", OK: true, Text: fmt.Sprintf("%d entries, each chained to the one before", n.egress.last.Seq)}
+	return view.Check{Name: "Record of what left", OK: true, Text: fmt.Sprintf("%d entries, each linked to the one before.", n.egress.last.Seq)}
 }
 
 // VerifyActivity recomputes the whole chain and names the first bad entry.
 func (n *Node) VerifyActivity(ctx context.Context) (view.Check, error) {
-	check := view.Check{Name: "egress ledger", OK: true}
+	check := view.Check{Name: "Record of what left", OK: true}
 	prev, count := "", 0
 	err := n.eachEgress(ctx, func(r query.Egress) bool {
 		if r.Seq != int64(count)+1 || r.Hash != egressHash(prev, r) {
-			check.OK, check.Text = false, fmt.Sprintf("entry %d was changed or removed", count+1)
+			check.OK, check.Text = false, fmt.Sprintf("Entry %d was changed or removed.", count+1)
 			return false
 		}
 		prev = r.Hash
@@ -149,7 +149,7 @@ func (n *Node) VerifyActivity(ctx context.Context) (view.Check, error) {
 		return true
 	})
 	if check.OK {
-		check.Text = fmt.Sprintf("all %d entries are unchanged", count)
+		check.Text = fmt.Sprintf("All %d entries are unchanged.", count)
 	}
 	return check, err
 }

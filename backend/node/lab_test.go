@@ -379,7 +379,7 @@ func (l *Lab) countersigned(h *Hospital, project string, k int) {
 		})
 	}
 	for _, e := range must(h.Rewards(l.T.Context(), project))(l.T).Entries {
-		if e.Kind == reward.KindCountersign && e.Text != "Countersigned: recomputed and equal" {
+		if e.Kind == reward.KindCountersign && e.Text != "Recomputed: every figure is equal." {
 			l.T.Errorf("%s: %s says %q", h.Name, e.By, e.Text)
 		}
 	}

@@ -3,8 +3,8 @@ package node
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"synergos.app/desktop/backend/fed"
@@ -35,14 +35,14 @@ func (n *Node) versionOf(r experiment.Run) (registry.Version, bool) {
 	return found, found.ContentID != ""
 }
 
-// registered returns "model@number" of a run's version with its page, "" when it was
+// registered returns the name, "heart, version 2", of a run's version with its page, "" when it was
 // not registered.
 func (n *Node) registered(r experiment.Run) (name, href string) {
 	v, ok := n.versionOf(r)
 	if !ok {
 		return "", ""
 	}
-	return v.Model + "@" + strconv.Itoa(v.Number), versionHref(registry.ModelID(v.Project, v.Model), v.Number)
+	return fmt.Sprintf("%s, version %d", v.Model, v.Number), versionHref(registry.ModelID(v.Project, v.Model), v.Number)
 }
 
 // Models returns all models.

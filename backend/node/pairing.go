@@ -76,10 +76,10 @@ func (b *peerBook) pairingFollow(ctx context.Context, v view.Pairing) {
 
 // paireD saves the other side after both people agreed.
 func (b *peerBook) paireD(p transport.Paired) error {
-	how := "six-digit code compared by two people"
+	how := "Six-digit code, compared by two people"
 	source := "code"
 	if p.Mode == "invite" {
-		how, source = "invite link, approved by a person", "invite"
+		how, source = "Invite link, approved by a person", "invite"
 	}
 	return b.add(b.n.ctx, p.Statement, p.Signed, p.Addrs, source, how)
 }

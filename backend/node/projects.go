@@ -181,7 +181,7 @@ func (n *Node) projectView(p project.Project) view.Project {
 
 // projectState returns where a project stands, with a sentence that says what is
 // next.
-func (n *Node) projectState(p project.Project) (state, sentence string) {
+func (n *Node) projectState(p project.Project) (state, text string) {
 	me, _ := p.Standing(n.me())
 	var waiting []string
 	for _, s := range p.Standings {
@@ -198,7 +198,7 @@ func (n *Node) projectState(p project.Project) (state, sentence string) {
 	case me.State == "declined" || me.State == "left":
 		return "left", "This party does not take part."
 	case align == "agreed":
-		return "ready", fmt.Sprintf("%d parties are aligned and ready to train.", len(p.Accepted()))
+		return "ready", fmt.Sprintf("%d parties have agreed on the columns and are ready to train.", len(p.Accepted()))
 	case align == "confirm" && p.Admin == n.me():
 		return "confirm", "Some columns have other names at other parties: confirm which belong together."
 	case align == "gathering" || align == "stats":
@@ -206,20 +206,9 @@ func (n *Node) projectState(p project.Project) (state, sentence string) {
 	case len(waiting) > 0:
 		return "gathering", "Waiting for " + list(waiting) + " to accept."
 	case p.Admin == n.me():
-		return "gathering", "Everybody has answered: align the columns next."
+		return "gathering", "Everybody has answered: compare the columns next."
 	}
-	return "gathering", fmt.Sprintf("Waiting for %s to align the columns.", n.nameOf(string(p.Admin)))
-}
-
-// list joins names as people do.
-func list(names []string) string {
-	switch len(names) {
-	case 0:
-		return "nobody"
-	case 1:
-		return names[0]
-	}
-	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+	return "gathering", fmt.Sprintf("Waiting for %s to compare the columns.", n.nameOf(string(p.Admin)))
 }
 
 // virtual reports whether this node is a virtual party of a rehearsal.

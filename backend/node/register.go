@@ -47,7 +47,7 @@ func (n *Node) buildInput(ctx context.Context, r experiment.Run, name string) (r
 	in := registry.BuildInput{
 		Model: name, Run: r.Run, End: *r.End, CreatedMs: r.EndedMs, Params: params, Pipeline: doc.Preparation, Features: prep.Inputs(),
 		Fields: fieldsOf(prep), Classes: prep.Classes, Metrics: n.metricsFile(r), Contribution: map[string]fed.Number{},
-		Privacy: "no differential privacy; updates visible to the coordinator and the scorers",
+		Privacy: "No noise was added (no differential privacy). The coordinator and the parties of the run saw each party's updates.",
 		Card:    registry.CardInput{Title: p.Name, IntendedUse: p.Purpose, Contact: n.nameOf(string(p.Admin))},
 		Score:   serving.Score(n.decodePipeline(nil)),
 	}

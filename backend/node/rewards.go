@@ -18,7 +18,7 @@ import (
 
 // Rewards returns shares, money and the ledger, of one project or all.
 func (n *Node) Rewards(_ context.Context, projectID string) (view.Rewards, error) {
-	v := view.Rewards{Runs: []view.Contribution{}, Entries: []view.LedgerEntry{}, Disputes: []view.Dispute{}, Chain: view.Check{Name: "reward ledger", OK: true, Text: "no entries yet"}}
+	v := view.Rewards{Runs: []view.Contribution{}, Entries: []view.LedgerEntry{}, Disputes: []view.Dispute{}, Chain: view.Check{Name: "Reward ledger", OK: true, Text: "No entries yet."}}
 	totals := map[string]*total{}
 	bad, entries := "", 0
 	for _, r := range n.ledgerRuns(projectID) {
@@ -40,10 +40,10 @@ func (n *Node) Rewards(_ context.Context, projectID string) (view.Rewards, error
 		}
 	}
 	if entries > 0 {
-		v.Chain.Text = fmt.Sprintf("%d entries, signed and chained", entries)
+		v.Chain.Text = fmt.Sprintf("%d entries, each signed and linked to the one before.", entries)
 	}
 	if bad != "" {
-		v.Chain.OK, v.Chain.Text = false, bad
+		v.Chain.OK, v.Chain.Text = false, sentence(bad)
 	}
 	v.Totals = shares(totals)
 	slices.SortStableFunc(v.Entries, func(a, b view.LedgerEntry) int { return cmp.Or(b.At.Compare(a.At), cmp.Compare(b.K, a.K)) })
@@ -137,36 +137,36 @@ func entryText(e reward.Entry) string {
 	case reward.KindTerms:
 		var t reward.Terms
 		_ = json.Unmarshal(e.Body, &t)
-		return fmt.Sprintf("Rules: %s; on %s; pool %.2f %s", t.Method, t.Rows, float64(t.PoolCents)/100, t.Currency)
+		return fmt.Sprintf("The rules: %s, on %s. The pool is %.2f %s.", t.Method, t.Rows, float64(t.PoolCents)/100, t.Currency)
 	case reward.KindRound:
 		var r reward.Round
 		_ = json.Unmarshal(e.Body, &r)
-		return fmt.Sprintf("Round %d scored: the updates together gained %s nats per row", r.Score.Round, contribution.Digits(r.Score.Gain))
+		return fmt.Sprintf("Round %d: together the updates lowered the loss by %s per row.", r.Score.Round, contribution.Digits(r.Score.Gain))
 	case reward.KindScore:
 		var s reward.Score
 		_ = json.Unmarshal(e.Body, &s)
-		return fmt.Sprintf("Contributions over the run, with intervals, up to round %d of the delivered model", s.Through)
+		return fmt.Sprintf("The contributions over the run, with intervals, up to round %d of the delivered model.", s.Through)
 	case reward.KindGrant:
 		var g reward.Grant
 		_ = json.Unmarshal(e.Body, &g)
-		text := grantText[g.Why]
+		shares := []string{}
 		for _, name := range slices.Sorted(maps.Keys(g.Cents)) {
-			text += fmt.Sprintf(" %s %.2f %s;", name, float64(g.Cents[name])/100, g.Currency)
+			shares = append(shares, fmt.Sprintf("%s %.2f %s", name, float64(g.Cents[name])/100, g.Currency))
 		}
-		return text
+		return sentence(grantText[g.Why] + " " + list(shares))
 	case reward.KindClose:
-		return "The ledger of the run is closed"
+		return "The ledger of the run is closed."
 	case reward.KindCountersign:
 		var c reward.Countersign
 		_ = json.Unmarshal(e.Body, &c)
 		if c.OK {
-			return "Countersigned: recomputed and equal"
+			return "Recomputed: every figure is equal."
 		}
-		return "Disputed: " + c.Text
+		return "Disputed: " + sentence(c.Text)
 	case reward.KindReceipt:
 		var r reward.Receipt
 		_ = json.Unmarshal(e.Body, &r)
-		return fmt.Sprintf("Receipt for %.2f", float64(r.Cents)/100)
+		return fmt.Sprintf("The reward of %.2f is acknowledged.", float64(r.Cents)/100)
 	}
 	return e.Kind
 }
@@ -178,9 +178,9 @@ func (n *Node) VerifyLedger(ctx context.Context, projectID string) ([]view.Check
 		if chain, _ := n.ledger.Entries(r.ID); len(chain) == 0 {
 			continue
 		}
-		c := view.Check{Name: fmt.Sprintf("run %s", string(r.ID)[:8]), OK: true, Text: "chain, signatures, contributions and rewards recomputed and equal"}
+		c := view.Check{Name: n.runName(r), OK: true, Text: "Order, signatures, contributions and rewards were recomputed: all are equal."}
 		if err := n.ledger.Check(ctx, r.Run); err != nil {
-			c.OK, c.Text = false, err.Error()
+			c.OK, c.Text = false, sentence(err.Error())
 		}
 		out = append(out, c)
 	}

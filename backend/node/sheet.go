@@ -36,17 +36,17 @@ func (n *Node) ConsentSheet(_ context.Context, id, datasetID string) (view.Conse
 	v := view.ConsentSheet{
 		ProjectID: id, Asker: n.nameOf(string(p.Admin)), Purpose: p.Purpose,
 		Leaves: []view.ConsentLine{
-			{What: "Names, types, missing bands, rounded ranges and frequent values of the columns", How: "once, when the columns are aligned", Who: n.nameOf(string(p.Admin)) + "; the table of columns goes to all members", Bytes: 4096},
-			{What: fmt.Sprintf("Count, sum and sum of squares per number column and counts per category, over the training rows; nothing below %d", p.Policy.Floor), How: "once, for the shared scaling", Who: n.nameOf(string(p.Admin)) + "; the resulting means and deviations go to all members", Bytes: 2048},
-			{What: "Changes of the model's numbers after training here", How: "once per round", Who: "the coordinator of the run and, for scoring, all members", Bytes: params},
-			{What: "Sums of errors of the shared model on held-out rows (counts, loss, confusion table, score histogram)", How: "once per round and once at the end", Who: "all members", Bytes: 5000},
-			{What: "How much each combination of updates improves the model on held-out rows", How: "once per round", Who: "all members", Bytes: 40_000},
+			{What: fmt.Sprintf("A description of each column: name, type, roughly how many cells are missing, rounded range, and the values found in at least %d rows", p.Policy.Floor), How: "Once, when the columns are compared", Who: n.nameOf(string(p.Admin)) + "; all parties see the table of columns", Bytes: 4096},
+			{What: fmt.Sprintf("Sums over your training rows, for the shared scaling: count, sum and sum of squares of each number column, count of each category; no count below %d", p.Policy.Floor), How: "Once, when the columns are compared", Who: n.nameOf(string(p.Admin)) + "; all parties see the common means and spreads", Bytes: 2048},
+			{What: "The update: how training here changed the model's numbers", How: "Once per round", Who: "The coordinator of the run; all its parties, to measure contributions", Bytes: params},
+			{What: "How well the shared model does on your held-out rows, as totals: rows, errors, right and wrong answers per class", How: "Once per round and once at the end", Who: "All parties of the run", Bytes: 5000},
+			{What: "How much each combination of the parties' updates improves the model on your held-out rows", How: "Once per round", Who: "All parties of the run", Bytes: 40_000},
 		},
-		Stays:   []string{"Every row, label and identifier", "The file itself, its name and folder", "Predictions for single rows"},
-		Sees:    []string{"Members: " + list(names), "Mode open: the coordinator and the scorers see this party's update of each round"},
-		Privacy: "No differential privacy guarantee in this mode. Updates of a model can, in principle, tell something about the rows they were trained on, and sums of a column something about a single value that is far larger than all others together.",
+		Stays:   []string{"Every row, with its outcome and its identifiers", "The file itself, its name and its folder", "Predictions for single rows"},
+		Sees:    []string{"The other parties: " + list(names) + ".", "Updates are sent openly: the coordinator and the other parties of a run see your update of each round."},
+		Privacy: "Nothing hides a single update, and no noise is added (no differential privacy). An update can, in principle, tell something about the rows it was trained on, and the sum of a column something about one value that is far larger than all the others together.",
 		Reward:  rewardSentence(p.Policy),
-		Expires: "in 365 days unless you choose less; you can leave at any time", Datasets: n.fitting(p), Columns: columns,
+		Expires: "After 365 days, unless you choose fewer. You can leave at any time.", Datasets: n.fitting(p), Columns: columns,
 	}
 	raw, err := json.Marshal(struct {
 		Doc     fed.ProjectID
@@ -114,5 +114,5 @@ func rewardSentence(p fed.Policy) string {
 	if p.PoolCents == 0 {
 		return "No money is divided; contributions are measured and shown as shares. " + rows
 	}
-	return fmt.Sprintf("A pool of %.2f %s per finished run is divided by measured contribution. %s The app records who is owed what; it moves no money.", float64(p.PoolCents)/100, p.Currency, rows)
+	return fmt.Sprintf("A pool of %.2f %s per finished run is divided by measured contribution. %s Synergos records who is owed what; it moves no money.", float64(p.PoolCents)/100, p.Currency, rows)
 }

@@ -42,7 +42,7 @@ func (n *Node) registryFollow(ctx context.Context, d fed.Doc) {
 	for _, q := range n.registry.Waiting(n.me()) {
 		n.inbox.ask(ctx, view.InboxEntry{
 			ID: "stage-" + q.ID, Kind: "stage", Subject: q.ID, From: n.nameOf(string(q.By)), Href: "/models/" + registry.ModelID(q.Project, q.Model),
-			Title: fmt.Sprintf("Move %s version %d to %s?", q.Model, q.Number, q.To), Text: q.Reason,
+			Title: fmt.Sprintf("Move %s, version %d, to %s?", q.Model, q.Number, q.To), Text: q.Reason,
 		})
 	}
 	if d.Kind == fed.DocStageDone {

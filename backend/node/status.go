@@ -177,7 +177,7 @@ func (n *Node) Diagnostics(ctx context.Context) (view.Diagnostics, error) {
 	if err != nil {
 		return v, err
 	}
-	add("Egress ledger", chain.OK, "It is whole: "+chain.Text+".", chain.Text, "Keep the folder as evidence and ask your data-protection officer.")
+	add("Record of what left", chain.OK, chain.Text, chain.Text, "Keep the folder as evidence and ask your data-protection officer.")
 	probe := os.WriteFile(n.opts.Home+"/.probe", []byte("x"), 0o600)
 	_ = os.Remove(n.opts.Home + "/.probe")
 	add("Disk", probe == nil, "The folder of this party can be written to.", "The folder of this party cannot be written to.", "Free some space or correct its permissions.")

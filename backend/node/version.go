@@ -81,9 +81,9 @@ func (n *Node) lineage(ctx context.Context, v registry.Version) []view.LineageIt
 	}
 	out = append(out,
 		view.LineageItem{Kind: "alignment", ID: string(l.Alignment), Title: "Agreed columns and scaling", Text: l.Alignment.Short(), Href: "/projects/" + string(l.Project)},
-		view.LineageItem{Kind: "run", ID: string(l.Run), Title: "Run " + string(l.Run[:8]), Text: fmt.Sprintf("%d rounds of %s, seed %s", l.Rounds, l.Strategy, l.Seed), Href: "/runs/" + string(l.Run)},
-		view.LineageItem{Kind: "checkpoint", ID: string(l.Params), Title: fmt.Sprintf("Params after round %d", l.Round), Text: l.Params.Short(), Href: "/runs/" + string(l.Run)},
-		view.LineageItem{Kind: "version", ID: v.ContentID, Title: fmt.Sprintf("%s version %d", v.Model, v.Number), Text: v.Stage, Href: versionHref(registry.ModelID(v.Project, v.Model), v.Number)},
+		view.LineageItem{Kind: "run", ID: string(l.Run), Title: n.runTitle(l.Run), Text: fmt.Sprintf("%d rounds, %s", l.Rounds, strategyName(l.Strategy)), Href: "/runs/" + string(l.Run)},
+		view.LineageItem{Kind: "checkpoint", ID: string(l.Params), Title: fmt.Sprintf("The model after round %d", l.Round), Text: l.Params.Short(), Href: "/runs/" + string(l.Run)},
+		view.LineageItem{Kind: "version", ID: v.ContentID, Title: fmt.Sprintf("%s, version %d", v.Model, v.Number), Text: stageName(v.Stage), Href: versionHref(registry.ModelID(v.Project, v.Model), v.Number)},
 	)
 	if id := registry.ModelID(v.Project, v.Model); n.servings.on(id) {
 		out = append(out, view.LineageItem{Kind: "deployment", ID: id, Title: "Served on this computer", Href: "/serving/" + id})

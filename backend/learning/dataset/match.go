@@ -47,7 +47,7 @@ func similarity(a, b *OfferColumn) (float64, string) {
 	kind, reason := kindFit(a, b)
 	values, overlap := valueFit(a, b)
 	score := math.Min(1, name*kind*(.85+.2*values))
-	why := fmt.Sprintf("names %.0f %% alike, %s", 100*name, reason)
+	why := fmt.Sprintf("names %.0f%% alike, %s", 100*name, reason)
 	if overlap != "" {
 		why += ", " + overlap
 	}
@@ -79,7 +79,7 @@ func valueFit(a, b *OfferColumn) (float64, string) {
 		if f == 0 {
 			return 0, "ranges apart (another unit?)"
 		}
-		return f, fmt.Sprintf("ranges overlap %.0f %%", 100*f)
+		return f, fmt.Sprintf("ranges overlap %.0f%%", 100*f)
 	case len(a.Categories) > 0 && len(b.Categories) > 0:
 		in := nameSet(a.Categories)
 		both := 0

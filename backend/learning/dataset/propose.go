@@ -122,7 +122,7 @@ func labelFindings(t *Table, p *Profile, labels map[string]string) []Finding {
 	case smallest < 10:
 		add(Info, fmt.Sprintf("the rarest class has %d rows", smallest), "scores of that class will be uncertain", "read its figures with care")
 	case float64(smallest) < .1*float64(p.Rows):
-		add(Info, fmt.Sprintf("the classes are unequal: the rarest is %.0f %% of the rows", 100*share(smallest, p.Rows)),
+		add(Info, fmt.Sprintf("the classes are unequal: the rarest is %.0f%% of the rows", 100*share(smallest, p.Rows)),
 			"plain accuracy looks good for a model that never finds the rare class", "compare balanced accuracy and AUC")
 	}
 	if len(labels) == 0 && len(p.Classes) > 2 && t.Column(p.Target).Type == Int && p.Classes[0] == "0" {
@@ -155,7 +155,7 @@ func columnFindings(t *Table, p *Profile, c *ColumnProfile) []Finding {
 		add(Info, "all cells have one value", "it carries nothing here", "drop the column unless other parties have other values")
 	}
 	if c.Missing < p.Rows && float64(c.MissingShare) > .5 {
-		add(Warning, fmt.Sprintf("%.0f %% of the cells are missing", 100*float64(c.MissingShare)), "most of what the model sees is the filled-in value", "consider dropping the column")
+		add(Warning, fmt.Sprintf("%.0f%% of the cells are missing", 100*float64(c.MissingShare)), "most of what the model sees is the filled-in value", "consider dropping the column")
 	}
 	if c.NonFinite > 0 {
 		add(Info, fmt.Sprintf("%d cells hold NaN, an infinity or a number too large", c.NonFinite), "they are no measurements", "they are read as missing")

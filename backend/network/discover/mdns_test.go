@@ -353,7 +353,7 @@ func TestBlockedMulticastIsSaid(t *testing.T) {
 		n := new(ether).join(t, 1, func(_ *Config, r *fakeRadio) { r.blocked = true })
 		settle(2 * time.Second)
 		s := n.Status()
-		if s.State != Blocked || s.Text != "multicast seems blocked" || !strings.Contains(s.Hint, "invite link") || !s.Pairs[0].Blocked {
+		if s.State != Blocked || s.Text != "This network does not let computers find each other." || !strings.Contains(s.Hint, "invite link") || !s.Pairs[0].Blocked {
 			t.Fatalf("status %+v", s)
 		}
 		n.radio.mu.Lock()

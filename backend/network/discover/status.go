@@ -52,9 +52,9 @@ type Status struct {
 }
 
 const (
-	hintBlocked = "Add the other computer by its address or an invite link. To repair discovery, allow UDP port 5353 " +
+	hintBlocked = "Type the address of the other computer, or use an invite link. For those who run the network: allow UDP port 5353 " +
 		"to 224.0.0.251 and ff02::fb in the firewall of this computer, and multicast on the Wi-Fi or switch."
-	hintNoNetwork = "Connect this computer to a network, or add the other computer by an invite link later."
+	hintNoNetwork = "Connect this computer to a network."
 )
 
 // Status returns how discovery is doing now.
@@ -74,7 +74,7 @@ func (m *MDNS) Status() Status {
 	s.State = m.state(s.Pairs)
 	s.Text, s.Hint = s.sentence()
 	if listErr != nil {
-		s.Text, s.Hint = "the network interfaces cannot be listed: "+listErr.Error(), hintNoNetwork
+		s.Text, s.Hint = "The networks of this computer cannot be listed: "+listErr.Error()+".", hintNoNetwork
 	}
 	return s
 }
@@ -98,18 +98,18 @@ func (m *MDNS) state(pairs []PairStatus) State {
 func (s Status) sentence() (text, hint string) {
 	switch s.State {
 	case Stopped:
-		return "discovery is not running", ""
+		return "Not looking on the local network.", "Type the address of the other computer, or use an invite link."
 	case NoNetwork:
-		return "there is no network to look on", hintNoNetwork
+		return "There is no network to look on.", hintNoNetwork
 	case Blocked:
-		return "multicast seems blocked", hintBlocked
+		return "This network does not let computers find each other.", hintBlocked
 	}
-	text = fmt.Sprintf("looking on this network, %d computers seen", s.Peers)
+	text = fmt.Sprintf("Looking on this network: %d computers seen.", s.Peers)
 	if s.Peers == 1 {
-		text = "looking on this network, 1 computer seen"
+		text = "Looking on this network: 1 computer seen."
 	}
 	if !s.Discoverable {
-		return text + "; others cannot see this one", "Switch on 'discoverable' to be found by others."
+		return text + " Others cannot see this one.", "Let others find this app, under Settings, to be seen by them."
 	}
 	return text, ""
 }

@@ -222,7 +222,7 @@ type Run struct {
 	EndedAt       *time.Time        `json:"endedAt,omitempty"`
 	EtaMs         int64             `json:"etaMs"`
 	Mine          bool              `json:"mine"`
-	Version       string            `json:"version,omitempty" doc:"model@number when registered"`
+	Version       string            `json:"version,omitempty" doc:"such as \"heart, version 2\", when registered"`
 	VersionHref   string            `json:"versionHref,omitempty" doc:"its page, a hash route"`
 	ParamsHash    string            `json:"paramsHash"`
 	Tutorial      bool              `json:"tutorial"`

@@ -17,7 +17,7 @@ func (s *Session) led(ctx context.Context, e round.Led) {
 	if m, ok := s.run.Member(e.Party); ok {
 		rank = m.Rank + 1
 	}
-	s.explain = fmt.Sprintf("%s coordinates: rank %d of %d, chosen by a majority in term %d.", s.run.NameOf(e.Party), rank, n, e.Term)
+	s.explain = fmt.Sprintf("%s coordinates: number %d of %d on the list of parties, elected by a majority (election %d).", s.run.NameOf(e.Party), rank, n, e.Term)
 	text := s.explain
 	s.wakeLocked()
 	s.mu.Unlock()

@@ -15,6 +15,15 @@ type Check struct {
 	Text string
 }
 
+// The names of the checks, as a person reads them.
+const (
+	checkNameList   = "List of files"
+	checkNameFiles  = "Files"
+	checkNameSigned = "Signature"
+	checkNameVotes  = "Votes on its stage"
+	checkNameSelf   = "Trial"
+)
+
 // subject is what a verification needs of a version, taken under the lock.
 type subject struct {
 	version Version
@@ -42,7 +51,7 @@ func (r *Registry) subject(contentID string) (subject, bool) {
 func (r *Registry) Verify(ctx context.Context, contentID string) []Check {
 	s, ok := r.subject(contentID)
 	if !ok {
-		return []Check{{Name: "version", Text: "There is no such version."}}
+		return []Check{{Name: "Version", Text: "There is no such version."}}
 	}
 	files, digests := r.checkFiles(ctx, s.version)
 	checks := []Check{checkManifest(s), digests, r.checkSignatures(s), checkChain(s), r.checkSelf(files, s.version)}
@@ -60,7 +69,7 @@ func (r *Registry) remember(contentID string, v Version, checks []Check) {
 		return
 	}
 	for _, c := range checks {
-		if !c.OK && c.Name != "chain" { // the reduction itself judges the chain
+		if !c.OK && c.Name != checkNameVotes { // the reduction itself judges the chain
 			r.findings[contentID] = c.Text
 			return
 		}
@@ -69,9 +78,9 @@ func (r *Registry) remember(contentID string, v Version, checks []Check) {
 
 func checkManifest(s subject) Check {
 	if s.broken != "" {
-		return Check{Name: "manifest", Text: "Wrong: " + s.broken + "."}
+		return Check{Name: checkNameList, Text: "Wrong: " + s.broken + "."}
 	}
-	return Check{Name: "manifest", OK: true, Text: "The content id is the digest of the manifest."}
+	return Check{Name: checkNameList, OK: true, Text: "The hash of the version is that of its list of files."}
 }
 
 // checkFiles reads every file and compares it with the manifest.
@@ -85,31 +94,31 @@ func (r *Registry) checkFiles(ctx context.Context, v Version) (map[string][]byte
 		}
 		raw, err := r.ports.Blobs.Get(ctx, f.SHA256)
 		if err != nil {
-			return nil, Check{Name: "digests", Text: "Wrong: " + f.Path + " cannot be read."}
+			return nil, Check{Name: checkNameFiles, Text: "Wrong: " + f.Path + " cannot be read."}
 		}
 		if fed.DigestOf(raw) != f.SHA256 || int64(len(raw)) != f.Bytes {
-			return nil, Check{Name: "digests", Text: "Wrong: " + f.Path + " is not what the manifest says."}
+			return nil, Check{Name: checkNameFiles, Text: "Wrong: " + f.Path + " is not the file that was signed."}
 		}
 		files[f.Path] = raw
 	}
 	if missing > 0 {
-		return nil, Check{Name: "digests", Text: fmt.Sprintf("Not yet: %d of %d files have not been received.", missing, len(v.Manifest.Files))}
+		return nil, Check{Name: checkNameFiles, Text: fmt.Sprintf("Not yet: %d of %d files have not been received.", missing, len(v.Manifest.Files))}
 	}
-	return files, Check{Name: "digests", OK: true, Text: fmt.Sprintf("All %d files are what the manifest says.", len(files))}
+	return files, Check{Name: checkNameFiles, OK: true, Text: fmt.Sprintf("All %d files are those that were signed.", len(files))}
 }
 
 func (r *Registry) checkSignatures(s subject) Check {
 	names := ""
 	for _, d := range s.docs {
 		if fed.KeyDigest(d.Key) != string(d.Author) || !r.ports.Keys.Verify(d.Key, fed.DocDomain, d.SigningBytes(), d.Sig) {
-			return Check{Name: "signatures", Text: "Wrong: the signature of " + r.ports.Name(d.Author) + " does not match."}
+			return Check{Name: checkNameSigned, Text: "Wrong: the signature of " + r.ports.Name(d.Author) + " does not match."}
 		}
 		if names != "" {
 			names += ", "
 		}
 		names += r.ports.Name(d.Author)
 	}
-	return Check{Name: "signatures", OK: true, Text: "Signed by " + names + "."}
+	return Check{Name: checkNameSigned, OK: true, Text: "Signed by " + names + "."}
 }
 
 func checkChain(s subject) Check {
@@ -119,27 +128,27 @@ func checkChain(s subject) Check {
 		case t.State == "":
 			verified++
 		case t.ContentID == s.version.ContentID && t.State == StateDisputed:
-			return Check{Name: "chain", Text: fmt.Sprintf("Wrong: in transition %d, %s.", i+1, t.Problem)}
+			return Check{Name: checkNameVotes, Text: fmt.Sprintf("Wrong: in change %d, %s.", i+1, t.Problem)}
 		case t.ContentID == s.version.ContentID:
-			return Check{Name: "chain", Text: fmt.Sprintf("Not yet: in transition %d, %s.", i+1, t.Problem)}
+			return Check{Name: checkNameVotes, Text: fmt.Sprintf("Not yet: in change %d, %s.", i+1, t.Problem)}
 		}
 	}
-	return Check{Name: "chain", OK: true, Text: fmt.Sprintf("%d transitions of the model follow each other and have the approvals they need.", verified)}
+	return Check{Name: checkNameVotes, OK: true, Text: fmt.Sprintf("Changes of stage that follow each other and have the approvals they need: %d.", verified)}
 }
 
 func (r *Registry) checkSelf(files map[string][]byte, v Version) Check {
 	switch {
 	case files == nil && v.Have < v.Bytes:
-		return Check{Name: "self-test", Text: "Not yet: files have not been received."}
+		return Check{Name: checkNameSelf, Text: "Not yet: files have not been received."}
 	case files == nil:
-		return Check{Name: "self-test", Text: "Not run: the files do not verify."}
+		return Check{Name: checkNameSelf, Text: "Not run: the files are not those that were signed."}
 	case r.ports.Score == nil:
-		return Check{Name: "self-test", Text: "Not run: this program cannot compute with the version."}
+		return Check{Name: checkNameSelf, Text: "Not run: this copy of Synergos cannot compute with the version."}
 	}
 	if err := selfTest(files, r.ports.Score); err != nil {
-		return Check{Name: "self-test", Text: "Wrong: " + err.Error() + "."}
+		return Check{Name: checkNameSelf, Text: "Wrong: " + err.Error() + "."}
 	}
-	return Check{Name: "self-test", OK: true, Text: "The example rows are answered as when the version was made."}
+	return Check{Name: checkNameSelf, OK: true, Text: "The model answers its made-up example rows as it did when it was kept."}
 }
 
 // Missing returns the files of a version that are not here, and the parties that

@@ -99,9 +99,13 @@ func (p Pen) terms(ctx context.Context, run fed.Run) (Terms, error) {
 	return t, p.append(ctx, run, KindTerms, t)
 }
 
+// Method is how contributions are measured, in words: Shapley values of each
+// round, from the models that every combination of its updates rebuilds.
+const Method = "Shapley value of each round, over all combinations of updates"
+
 func newTerms(run fed.Run, p fed.Policy) Terms {
 	t := Terms{
-		Method: "per-round model-reconstruction Shapley, exact", Basis: contribution.Basis(p.Basis),
+		Method: Method, Basis: contribution.Basis(p.Basis),
 		Utility: "minus the mean log-loss in nats, capped at 16 per row", Weights: "min(n, 5 x median n)", Ties: "each",
 		Mode: p.Mode, PoolCents: p.PoolCents, Currency: p.Currency, Seed: run.Config.Seed, ConfigHash: run.ConfigHash, Members: run.Members,
 		Rows: "the mean over the held-out rows of all parties, a party's own among them",

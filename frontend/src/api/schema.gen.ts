@@ -2890,7 +2890,7 @@ export interface components {
             state: "draft" | "queued" | "preparing" | "running" | "finishing" | "finished" | "pausing" | "paused" | "cancelling" | "cancelled" | "failed";
             term: string;
             tutorial: boolean;
-            /** @description model@number when registered */
+            /** @description such as "heart, version 2", when registered */
             version?: string;
             /** @description its page, a hash route */
             versionHref?: string;

@@ -154,7 +154,7 @@ describe('a run in the middle of its rounds', () => {
     await settled(container)
     const text = main(container).textContent ?? ''
     expect(text).toMatch(/Round \d+ of 2,?000/)
-    expect(text).toContain('rank 1 of 4')
+    expect(text).toContain('number 1 of 4')
     expect(container.querySelectorAll('[data-lane]')).toHaveLength(4)
     expect(strange(main(container))).toEqual([])
   })

@@ -71,7 +71,7 @@ export const problem = (name: string) => ({
 // the full answers are there.
 export const places: [name: string, address: string, ...words: string[]][] = [
   ['home', '/', 'Heart disease', 'Training'],
-  ['peers', '/peers', 'Lakeview Clinic', 'six-digit code'],
+  ['peers', '/peers', 'Lakeview Clinic', 'Six-digit code'],
   ['data', '/data', 'Riverside heart data (synthetic)', '240'],
   ['dataset', `/data/${at.dataset}`, '240', 'Classes'],
   ['dataset columns', `/data/${at.dataset}?tab=columns`, 'chol'],

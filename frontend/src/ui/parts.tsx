@@ -70,7 +70,7 @@ export function Checks({ items }: { items: Check[] }) {
             </Text>
             {c.text && (
               <Text size="sm" c="dimmed" style={{ overflowWrap: 'anywhere' }}>
-                {c.text}
+                {sentence(c.text)}
               </Text>
             )}
           </Box>
@@ -112,7 +112,7 @@ export function Findings({ items }: { items: Finding[] }) {
                     {' · '}
                   </Text>
                 )}
-                {f.text}
+                {sentence(f.text)}
               </Text>
               {(f.why || f.remedy) && (
                 <Text size="sm" c="dimmed">

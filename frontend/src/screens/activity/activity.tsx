@@ -168,7 +168,11 @@ function Frames({ q }: { q: { to?: string; kind?: string } }) {
           { key: 'at', head: t('rewards.at'), cell: (f) => `${day(f.at)} ${clock(f.at)}` },
           { key: 'to', head: t('activity.to'), cell: (f) => plain(f.to, 60) },
           { key: 'kind', head: t('activity.kind'), cell: (f) => maybe(`activity.kinds.${f.kind}`, f.kind) },
-          { key: 'purpose', head: t('activity.purpose'), cell: (f) => plain(f.purpose, 200) },
+          {
+            key: 'purpose',
+            head: t('activity.purpose'),
+            cell: (f) => maybe(`activity.purposes.${f.purpose}`, plain(f.purpose, 200)),
+          },
           { key: 'bytes', head: t('activity.bytes'), num: true, cell: (f) => bytes(f.bytes) },
           {
             key: 'consent',

@@ -346,7 +346,7 @@ export function TrainSettings({ config: c, onChange }: { config: RunConfig; onCh
           value={Math.round((c.validation?.fraction ?? 0.2) * 100)}
           min={0}
           max={90}
-          suffix=" %"
+          suffix="%"
           onChange={(v) => onChange({ ...c, validation: { fraction: (Number(v) || 0) / 100 } })}
         />
         <NumberInput

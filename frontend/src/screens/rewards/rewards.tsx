@@ -231,7 +231,7 @@ function Ledger({ d, project, nameOf }: { d: RewardsView; project: string; nameO
         rows={d.entries}
         rowKey={(e) => `${e.hash}|${e.kind}|${e.by}`} // a countersignature carries the hash of what it signs
         cols={[
-          { key: 'k', head: t('rewards.number'), num: true, cell: (e) => e.k },
+          { key: 'k', head: t('rewards.number'), num: true, cell: (e) => (e.k > 0 ? e.k : '') },
           { key: 'at', head: t('rewards.at'), cell: (e) => `${day(e.at)} ${clock(e.at)}` },
           { key: 'kind', head: t('rewards.kind'), cell: (e) => t(`rewards.kinds.${e.kind}`) },
           { key: 'text', head: t('rewards.what'), cell: (e) => plain(e.text, 300) },

@@ -5,7 +5,8 @@ import { useTranslation } from 'react-i18next'
 import { api } from '../../api/endpoints'
 import { k } from '../../api/queries'
 import type { Diagnostics } from '../../api/types'
-import { int } from '../../format/format'
+import { int, sentence } from '../../format/format'
+import { maybe } from '../../i18n'
 import { StateBadge } from '../../ui/badge'
 import { CopyButton } from '../../ui/copy'
 import { Section } from '../../ui/page'
@@ -50,7 +51,7 @@ export function Doctor() {
                       {x.name}
                     </Text>
                     <Text size="sm" c="dimmed">
-                      {x.text}
+                      {sentence(x.text)}
                     </Text>
                     {x.result !== 'pass' && x.fix && <Text size="sm">{x.fix}</Text>}
                   </Box>
@@ -66,7 +67,7 @@ export function Doctor() {
                 rowKey={(r) => r.reason}
                 initialSort={{ key: 'count', down: true }}
                 cols={[
-                  { key: 'reason', head: t('common.reason'), sort: (r) => r.reason, cell: (r) => r.reason },
+                  { key: 'reason', head: t('common.reason'), sort: (r) => r.reason, cell: (r) => refusal(r.reason) },
                   {
                     key: 'count',
                     head: t('settings.count'),
@@ -103,6 +104,15 @@ export function Doctor() {
   )
 }
 
+// refusal says in words what was refused and why: "update: invalid" is counted by
+// the kind of message and the kind of mistake.
+function refusal(reason: string): string {
+  const [what, why] = reason.split(': ', 2)
+  if (!why) return maybe(`settings.refused.${what.replaceAll(' ', '_')}`, sentence(what))
+  const kind = maybe(`settings.refused.${what.replaceAll(' ', '_')}`, maybe(`activity.kinds.${what}`, what))
+  return `${kind}: ${maybe(`settings.why.${why}`, why)}`
+}
+
 function reportText(d: Diagnostics): string {
   return [
     ...d.items.map((x) => `${x.result}  ${x.name}: ${x.text}`),
@@ -120,7 +130,7 @@ export function About() {
       {(d) => (
         <Stack maw={860}>
           <Section title={t('settings.about')} hint={t('settings.aboutText')}>
-            <Facts rows={Object.entries(d.build).map(([a, b]) => [a, b])} />
+            <Facts rows={Object.entries(d.build).map(([a, b]) => [maybe(`settings.build.${a}`, a), b])} />
           </Section>
         </Stack>
       )}
