@@ -78,7 +78,7 @@ func (a *alignments) begin(id fed.ProjectID) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if w := a.work[id]; w != nil && (w.state == "gathering" || w.state == "stats") && w.problem == nil {
-		return fed.Errorf(fed.Busy, "Wait until it is done.", "the alignment is under way")
+		return fed.Errorf(fed.Busy, "Wait until it is done.", "the columns are being compared")
 	}
 	a.work[id] = &alignWork{state: "gathering"}
 	return nil
@@ -110,10 +110,10 @@ func (a *alignments) gather(ctx context.Context, p project.Project, pr progress)
 	offers := map[string]*dataset.Offer{}
 	members := p.Accepted()
 	for i, m := range members {
-		pr("asking "+m.Name+" for its columns", int64(i), int64(2*len(members)), "steps")
+		pr("Asking "+m.Name+" for its columns", int64(i), int64(2*len(members)), "steps")
 		raw, err := a.ask(ctx, m.Party, p.ID, stepOffer, nil)
 		if err != nil {
-			return fed.Errorf(fed.KindOf(err), hintOr(err, "Start the alignment again when it is online."), "%s could not tell its columns: %w", m.Name, err)
+			return fed.Errorf(fed.KindOf(err), hintOr(err, "Compare the columns again when it is online."), "%s could not tell its columns: %w", m.Name, err)
 		}
 		o, err := dataset.ParseOffer(raw)
 		if err != nil {
@@ -194,7 +194,7 @@ func (a *alignments) confirm(id fed.ProjectID, matches []view.ColumnMatch) (*dat
 	defer a.mu.Unlock()
 	w := a.work[id]
 	if w == nil || w.proposal == nil || w.state != "confirm" {
-		return nil, fed.Errorf(fed.Invalid, "Start the alignment first.", "there is nothing to confirm")
+		return nil, fed.Errorf(fed.Invalid, "Compare the columns first.", "there is nothing to confirm")
 	}
 	var ms []dataset.Match
 	for _, m := range matches {
@@ -228,7 +228,7 @@ func (a *alignments) agree(ctx context.Context, p project.Project, al *dataset.A
 	stats, doc := map[string]*dataset.Stats{}, fed.AlignmentDoc{Renames: map[string]map[string]string{}, Rows: map[string]int64{}}
 	members := p.Accepted()
 	for i, m := range members {
-		pr("adding up the sums of "+m.Name, int64(len(members)+i), int64(2*len(members)), "steps")
+		pr("Adding up the sums of "+m.Name, int64(len(members)+i), int64(2*len(members)), "steps")
 		doc.Renames[m.Name] = al.Rename(m.Name)
 		if doc.Renames[m.Name] == nil {
 			doc.Renames[m.Name] = map[string]string{}

@@ -76,7 +76,7 @@ func (n *Node) fillAgreed(v *view.Alignment, doc *fed.AlignmentDoc) {
 	}
 	prep, err := dataset.ParsePreparation(doc.Preparation)
 	if err != nil {
-		v.Issues = append(v.Issues, view.Finding{Severity: "error", Text: err.Error(), Remedy: "Ask the admin to align again."})
+		v.Issues = append(v.Issues, view.Finding{Severity: "error", Text: err.Error(), Remedy: "Ask the admin to compare the columns again."})
 		return
 	}
 	v.Digest = string(doc.Digest)

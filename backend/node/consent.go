@@ -131,7 +131,7 @@ func (n *Node) consents(run fed.Run) error {
 	case me.State != "accepted":
 		return fed.Errorf(fed.Permission, "Start the run again without it.", "it takes no part in the project")
 	case p.Alignment == nil || p.Alignment.Digest != run.Preparation:
-		return fed.Errorf(fed.Unavailable, "Wait until the alignment has reached everybody, or align again.", "the agreed preparation of the run is not here")
+		return fed.Errorf(fed.Unavailable, "Wait until the agreed columns have reached everybody, or compare the columns again.", "the agreed columns of the run are not on this computer")
 	}
 	c, err := n.consentOf(n.ctx, run.Project)
 	if err != nil {

@@ -22,7 +22,7 @@ func (n *Node) CreateExperiment(ctx context.Context, in view.ExperimentCreate) (
 		return view.Experiment{}, fed.Errorf(fed.Permission, "Accept the project first.", "this party does not take part in the project")
 	}
 	if p.Alignment == nil {
-		return view.Experiment{}, fed.Errorf(fed.Invalid, "Align the columns on the project's page first.", "the parties have not agreed on their columns yet")
+		return view.Experiment{}, fed.Errorf(fed.Invalid, "Compare the columns on the project's page first.", "the parties have not agreed on their columns yet")
 	}
 	doc, err := n.experimentDoc(in, p.Config)
 	if err != nil {

@@ -73,7 +73,7 @@ func peerView(d fed.DeviceID, r query.Peer, sessions map[fed.DeviceID]transport.
 	}
 	if s, ok := sessions[d]; ok {
 		now := time.Now().UTC()
-		v.Online, v.LastSeen, v.Version, v.BytesIn, v.BytesOut = true, &now, s.Version, s.BytesIn, s.BytesOut
+		v.Online, v.LastSeen, v.Version, v.BytesIn, v.BytesOut = true, &now, programName(s.Version), s.BytesIn, s.BytesOut
 		if s.RTT > 0 {
 			v.RTTMs = fed.Number(float64(s.RTT.Microseconds()) / 1000)
 		}

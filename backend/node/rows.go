@@ -14,10 +14,10 @@ import (
 func (a *alignments) preparation(id fed.ProjectID, digest fed.Digest) (*dataset.Preparation, *fed.AlignmentDoc, error) {
 	p, ok := a.n.projects.Get(id)
 	if !ok || p.Alignment == nil {
-		return nil, nil, fed.Errorf(fed.Unavailable, "Align the columns on the project's page first.", "the parties have not agreed on their columns yet")
+		return nil, nil, fed.Errorf(fed.Unavailable, "Compare the columns on the project's page first.", "the parties have not agreed on their columns yet")
 	}
 	if digest != "" && digest != p.Alignment.Digest {
-		return nil, nil, fed.Errorf(fed.Incompatible, "Start the experiment again.", "the columns were aligned anew since")
+		return nil, nil, fed.Errorf(fed.Incompatible, "Start the experiment again.", "the columns were compared anew since")
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -15,9 +15,9 @@ import (
 
 // knownSettings are all settings that a person may change, with defaults and bounds.
 var knownSettings = []view.Setting{
-	{Key: "network.discoverable", Group: "Network", Title: "Let others on this network find this app", Help: "When off, this app still finds others, and others reach it by an invite link or an address.", Kind: "switch", Default: "true"},
+	{Key: "network.discoverable", Group: "Network", Title: "Let others on this network find this computer", Help: "They see an address, no name. When off, you still find others, and they reach you by an invite link or your address.", Kind: "switch", Default: "true"},
 	{Key: "compute.grids", Group: "Resources", Title: "Runs at once", Help: "How many runs this computer takes part in at the same time.", Kind: "number", Default: "2", Low: 1, High: 16},
-	{Key: "privacy.floor", Group: "Privacy", Title: "Smallest count that may be shown to others", Help: "Counts below this number are shown as fewer, here and in what others receive.", Kind: "number", Default: "10", Low: 10, High: 1000},
+	{Key: "privacy.floor", Group: "Privacy", Title: "Fewest rows for which a figure is shown", Help: "Figures about fewer rows are left out of what others receive, so that nobody is recognised in them.", Kind: "number", Default: "10", Low: 10, High: 1000},
 	{Key: "look.theme", Group: "Appearance", Title: "Theme", Help: "Light, dark, or as the system says.", Kind: "choice", Default: "system", Choices: []string{"system", "light", "dark"}},
 }
 

@@ -137,7 +137,7 @@ func (f tutorialFacts) steps() []view.TutorialStep {
 	return []view.TutorialStep{
 		{ID: "data", Title: "Look at the data", Text: "Your party holds the synthetic records of Riverside Hospital: see the columns, what is missing, and what others would see.", Done: f.looked, Href: data},
 		{ID: "project", Title: "Start a project", Text: "Give it a name. The three virtual hospitals are ticked already and accept by themselves.", Done: f.project != nil && len(f.project.Accepted()) > 1, Href: made},
-		{ID: "align", Title: "Agree on the columns", Text: "Compare the columns. Lakeview says cholesterol where you say chol: confirm that they are the same.", Done: f.project != nil && f.project.Alignment != nil, Href: align},
+		{ID: "align", Title: "Compare the columns", Text: "Lakeview says cholesterol where you say chol: confirm that they are the same.", Done: f.project != nil && f.project.Alignment != nil, Href: align},
 		{ID: "train", Title: "Train together", Text: "Name an experiment, start it and watch the rounds. No row leaves its hospital.", Done: f.run != nil && finished(*f.run), Href: train},
 		{ID: "promote", Title: "Move the model to production", Text: "Keep the result as a model, then ask for production. The virtual hospitals approve.", Done: f.model != nil && f.model.Production > 0, Href: promote},
 		{ID: "serve", Title: "Serve it", Text: "Flip the switch, then press Predict.", Done: f.served, Href: serve},

@@ -76,3 +76,12 @@ func stageName(stage string) string {
 	}
 	return capital(stage)
 }
+
+// programName is the program in a peer's "1.0 synergos 0.1.0", which starts with the
+// version of the protocol.
+func programName(version string) string {
+	if _, program, ok := strings.Cut(version, " "); ok {
+		return capital(program)
+	}
+	return version
+}

@@ -52,7 +52,7 @@ func Propose(offers map[string]*Offer, cfg fed.RunConfig) (*Alignment, error) {
 	}
 	for name, o := range offers {
 		if o == nil {
-			return nil, fed.Errorf(fed.Invalid, "ask the party to align again", "%s made no offer", name)
+			return nil, fed.Errorf(fed.Invalid, "compare the columns again", "%s made no offer", name)
 		}
 		if err := o.Validate(); err != nil {
 			return nil, fed.Errorf(fed.Invalid, fed.HintOf(err), "%s: %w", name, err)
@@ -310,21 +310,21 @@ func (a *Alignment) find() {
 		for i, cell := range c.Cells {
 			switch {
 			case c.Role == RoleLabel && cell.Status == StatusFilled:
-				add(Fault, c.Name, fmt.Sprintf("%s has no column for the target", a.Parties[i]), "it cannot train without a label", "match one of its columns with the target, or leave the party out")
+				add(Fault, c.Name, fmt.Sprintf("%s has no column for what is to be predicted", a.Parties[i]), "it cannot train without outcomes", "match one of its columns, or leave the party out")
 			case cell.Status == StatusConflict:
 				add(Fault, c.Name, cell.Note, "the values cannot be compared", "mark the column as a category, or drop it")
 			}
 		}
 		if c.Role == RoleID {
-			add(Info, c.Name, "identifies rows or is free text", "a model would learn rows by heart", "it is left out of the features")
+			add(Info, c.Name, "it identifies rows or is free text", "a model would learn rows by heart", "it is left out of the inputs")
 		}
 		if n := hiddenIn(a.Offers, a.Matches, c.Name); n > 0 && c.Role == RoleFeature {
-			add(Info, c.Name, fmt.Sprintf("%d parties have values in fewer rows than the floor", n), "their names do not leave", "rows with such a value are read as not seen in training unless another party names it")
+			add(Info, c.Name, fmt.Sprintf("%d parties have values that are found in too few rows to be named", n), "such values do not leave their party", "rows with one count as not seen in training, unless another party names the value")
 		}
 	}
 	for _, party := range a.Parties {
 		if u := a.Offers[party].Unmapped; u != "" {
-			add(Warning, a.Config.Target, fmt.Sprintf("%s has rows (%s) with a label that the label map does not name", party, u), "they cannot be used", "add the value to the label map")
+			add(Warning, a.Config.Target, fmt.Sprintf("%s has rows (%s) whose outcome belongs to no class", party, u), "they cannot be used", "say to which class the value belongs")
 		}
 		if a.Config.Task == fed.TaskClassify && len(a.Offers[party].Labels) == 1 {
 			add(Warning, a.Config.Target, fmt.Sprintf("%s shows one class only", party), "a model of its own is impossible there", "read its own scores with care")

@@ -58,7 +58,7 @@ func (p *Preparation) scaler(own *Scaler) (*Scaler, error) {
 	d := p.Inputs()
 	switch {
 	case p.Draft:
-		return nil, fed.Errorf(fed.Invalid, "finish the alignment first", "the preparation is a draft without figures")
+		return nil, fed.Errorf(fed.Invalid, "finish comparing the columns first", "the preparation is a draft without figures")
 	case p.Scaling == ScaleNone:
 		return nil, nil
 	case p.Scaling == ScalePerParty && own == nil:

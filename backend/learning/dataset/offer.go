@@ -190,7 +190,7 @@ func (o *Offer) Marshal() ([]byte, error) {
 func ParseOffer(b []byte) (*Offer, error) {
 	o := new(Offer)
 	if err := strictJSON(b, o); err != nil {
-		return nil, fed.Errorf(fed.Invalid, "ask the party to align again", "the offer cannot be read: %w", err)
+		return nil, fed.Errorf(fed.Invalid, "compare the columns again", "the offer cannot be read: %w", err)
 	}
 	return o, o.Validate()
 }
@@ -198,7 +198,7 @@ func ParseOffer(b []byte) (*Offer, error) {
 // Validate returns an Invalid error that names the first column that is wrong.
 func (o *Offer) Validate() error {
 	bad := func(format string, args ...any) error {
-		return fed.Errorf(fed.Invalid, "ask the party to align again", "the offer is not valid: "+format, args...)
+		return fed.Errorf(fed.Invalid, "compare the columns again", "the offer is not valid: "+format, args...)
 	}
 	switch {
 	case o.Version != 1:

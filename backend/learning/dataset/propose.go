@@ -89,19 +89,19 @@ func findings(t *Table, p *Profile, labels map[string]string) []Finding {
 
 func labelFindings(t *Table, p *Profile, labels map[string]string) []Finding {
 	if p.Target == "" {
-		return []Finding{{Severity: Warning, Text: "no column looks like a label", Why: "training needs a column to predict",
-			Remedy: "choose the target column"}}
+		return []Finding{{Severity: Warning, Text: "no column looks like an outcome", Why: "training needs a column to predict",
+			Remedy: "choose the column to predict"}}
 	}
 	var out []Finding
 	add := func(sev, text, why, remedy string) {
 		out = append(out, Finding{Severity: sev, Column: p.Target, Text: text, Why: why, Remedy: remedy})
 	}
 	if m := t.Column(p.Target).nmiss; m > 0 {
-		add(Warning, fmt.Sprintf("%d rows have no label", m), "they cannot be used for training or test", "they are left out; complete them in the file if the label is known")
+		add(Warning, fmt.Sprintf("%d rows have no outcome", m), "they cannot be used for training or test", "they are left out; complete them in the file if the outcome is known")
 	}
 	if other := p.MissingLabels - t.Column(p.Target).nmiss; other > 0 {
-		add(Warning, fmt.Sprintf("%d rows have a label that the label map does not name", other), "they cannot be used for training or test",
-			"add the value to the label map")
+		add(Warning, fmt.Sprintf("%d rows have an outcome that belongs to no class", other), "they cannot be used for training or test",
+			"say to which class the value belongs")
 	}
 	if p.Task != fed.TaskClassify {
 		return out
@@ -115,19 +115,19 @@ func labelFindings(t *Table, p *Profile, labels map[string]string) []Finding {
 	}
 	switch {
 	case present == 0:
-		add(Fault, "no row has a label of the label map", "nothing can be learned", "correct the label map or choose another target")
+		add(Fault, "no row has an outcome of one of the classes", "nothing can be learned", "correct the classes or choose another column to predict")
 	case present == 1:
-		add(Warning, "the label has one class here", "this party can train in a federation, but a model of its own is impossible and its scores say little",
-			"join parties that have the other class, or choose another target")
+		add(Warning, "all rows have the same outcome", "you can train with others, but a model of your own is impossible and your figures say little",
+			"join parties that have the other class, or choose another column to predict")
 	case smallest < 10:
-		add(Info, fmt.Sprintf("the rarest class has %d rows", smallest), "scores of that class will be uncertain", "read its figures with care")
+		add(Info, fmt.Sprintf("the rarest class has only %d rows", smallest), "figures about that class will be uncertain", "read them with care")
 	case float64(smallest) < .1*float64(p.Rows):
 		add(Info, fmt.Sprintf("the classes are unequal: the rarest is %.0f%% of the rows", 100*share(smallest, p.Rows)),
 			"plain accuracy looks good for a model that never finds the rare class", "compare balanced accuracy and AUC")
 	}
 	if len(labels) == 0 && len(p.Classes) > 2 && t.Column(p.Target).Type == Int && p.Classes[0] == "0" {
-		add(Info, fmt.Sprintf("the label has the values %s", strings.Join(head(p.Classes, 8), ", ")), "if they are grades of one condition, two classes are easier to learn",
-			"map 0 to one class and the others to another")
+		add(Info, fmt.Sprintf("the outcomes are %s", strings.Join(head(p.Classes, 8), ", ")), "if they are grades of one condition, two classes are easier to learn",
+			"put 0 into one class and the others into another")
 	}
 	return out
 }
@@ -140,7 +140,7 @@ func columnFindings(t *Table, p *Profile, c *ColumnProfile) []Finding {
 		out = append(out, Finding{Severity: sev, Column: c.Name, Text: text, Why: why, Remedy: remedy})
 	}
 	if c.Identifier != "" {
-		add(Fault, "holds direct identifiers ("+c.Identifier+")", "it names people and must not reach a model or others", "drop the column; it is never shared")
+		add(Fault, "it holds direct identifiers ("+c.Identifier+")", "it names people and must not reach a model or others", "drop the column; it is never shared")
 	}
 	if c.IDLike && c.Identifier == "" {
 		add(Warning, "every value is different, like an identifier", "a model can only learn the rows by heart from it", "drop the column")
@@ -161,10 +161,10 @@ func columnFindings(t *Table, p *Profile, c *ColumnProfile) []Finding {
 		add(Info, fmt.Sprintf("%d cells hold NaN, an infinity or a number too large", c.NonFinite), "they are no measurements", "they are read as missing")
 	}
 	if c.Leak >= leakLevel {
-		add(Warning, fmt.Sprintf("this column alone predicts the label (%.2f)", float64(c.Leak)), "it may have been recorded after the outcome, or be the outcome in other words", "drop it unless it is known before the outcome")
+		add(Warning, fmt.Sprintf("this column alone predicts the outcome almost perfectly (%.2f of 1)", float64(c.Leak)), "it may have been recorded after the outcome, or be the outcome in other words", "drop it unless it is known before the outcome")
 	}
 	if c.Type == Text && c.Identifier == "" && !c.IDLike {
-		add(Info, "is free text", "it is not used as a feature and never leaves", "recode it to a few categories if it matters")
+		add(Info, "it is free text", "it is not used as an input and never leaves", "recode it to a few categories if it matters")
 	}
 	return append(out, valueFindings(t.Column(c.Name), c)...)
 }

@@ -122,10 +122,10 @@ const maxCount = 1 << 40
 // sums of real rows.
 func (s *Stats) Valid(p *Preparation) error {
 	bad := func(name, why string) error {
-		return fed.Errorf(fed.Invalid, "ask the party to align again", "the sums of column %q are not valid: %s", name, why)
+		return fed.Errorf(fed.Invalid, "compare the columns again", "the sums of column %q are not valid: %s", name, why)
 	}
 	if len(s.Columns) != len(p.Columns) {
-		return fed.Errorf(fed.Invalid, "ask the party to align again", "the sums have %d columns and the preparation %d", len(s.Columns), len(p.Columns))
+		return fed.Errorf(fed.Invalid, "compare the columns again", "the sums have %d columns and the preparation %d", len(s.Columns), len(p.Columns))
 	}
 	for i, c := range s.Columns {
 		pc := &p.Columns[i]
@@ -184,7 +184,7 @@ func (s *Stats) Marshal() ([]byte, error) { return canonicalJSON(s) }
 func ParseStats(b []byte, p *Preparation) (*Stats, error) {
 	s := new(Stats)
 	if err := strictJSON(b, s); err != nil {
-		return nil, fed.Errorf(fed.Invalid, "ask the party to align again", "the sums cannot be read: %w", err)
+		return nil, fed.Errorf(fed.Invalid, "compare the columns again", "the sums cannot be read: %w", err)
 	}
 	return s, s.Valid(p)
 }

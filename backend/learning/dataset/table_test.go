@@ -176,7 +176,7 @@ func TestFindings(t *testing.T) {
 		t.Error("proposed categories:", diff)
 	}
 	one := NewProfile(rows(t, "a,target", "1,0", "2,0"), "target", map[string]string{"0": "no", "1": "yes"})
-	if one.Findings[0].Text != "the label has one class here" {
+	if one.Findings[0].Text != "all rows have the same outcome" {
 		t.Errorf("one class: %+v", one.Findings)
 	}
 }

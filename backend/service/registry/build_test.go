@@ -150,8 +150,8 @@ func TestCardIsFilledIn(t *testing.T) {
 	_, files, err := Build(in)
 	must(t, err)
 	card := string(files[FileCard])
-	for _, want := range []string{"## Intended use\n\nScreening in trials.", "## Limits\n\nChecked on held-out rows", "## Contact\n\nDr. Ada", "| Alpha | Alpha / records | 100-199 |",
-		"20 rounds of fedavg", "round 17", "| all parties pooled | 16 | 0.8125 | 0.9 |", "| Alpha | 0.5 |", "disease above a probability of 0.5"} {
+	for _, want := range []string{"## Intended use\n\nScreening in trials.", "## Limits\n\nMeasured on held-out rows", "## Contact\n\nDr. Ada", "| Alpha | Alpha / records | 100-199 |",
+		"20 rounds of averaging (FedAvg)", "round 17", "| All test rows | 16 | 0.8125 | 0.9 |", "| Alpha | 0.5 |", "A row is called disease from a probability of 0.5"} {
 		if !strings.Contains(card, want) {
 			t.Errorf("the card lacks %q:\n%s", want, card)
 		}

@@ -16,19 +16,19 @@ func cardOf(in BuildInput, lin Lineage) string {
 	c, cfg := in.Card, in.Run.Config
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\n", line(cmp.Or(c.Title, in.Model)))
-	section(&b, "Intended use", cmp.Or(c.IntendedUse, fmt.Sprintf("Predicts the column %q from %d others, for the purpose that the project's members agreed on.", cfg.Target, len(in.Fields))))
+	section(&b, "Intended use", cmp.Or(c.IntendedUse, fmt.Sprintf("Predicts the column %q from %d others, for the purpose that the parties of the project agreed on.", cfg.Target, len(in.Fields))))
 	section(&b, "Out of scope", cmp.Or(c.OutOfScope, "Decisions without a person; populations and measurements that differ from those of the parties below."))
-	section(&b, "Limits", cmp.Or(c.Limits, "Checked on held-out rows of the same parties only, not on other parties and not over time. Values outside the published ranges are extrapolated."))
+	section(&b, "Limits", cmp.Or(c.Limits, "Measured on held-out rows of the same parties only, not at other parties and not over time. For values outside the ranges that the parties have published, its answers are guesses."))
 	section(&b, "Task and model", taskText(in))
 	section(&b, "Parties and data", partiesText(lin))
 	section(&b, "Training", trainingText(in, lin))
-	section(&b, "Privacy", cmp.Or(in.Privacy, "Rows never left their owners. No noise was added to the updates, so no epsilon is claimed."))
+	section(&b, "Privacy", cmp.Or(in.Privacy, "Rows never left their owners. No noise was added to the updates (no differential privacy)."))
 	section(&b, "Results on test rows", resultsText(in.Metrics))
 	section(&b, "Threshold", thresholdText(in))
-	section(&b, "Ethical notes", cmp.Or(c.Ethics, "None were written. Compare the parties' results above before relying on the model for one of them."))
-	section(&b, "Licence and terms", cmp.Or(c.Licence, "As the terms of the datasets and of the project say."))
+	section(&b, "Ethical notes", cmp.Or(c.Ethics, "None were written. Compare the results of the parties above before relying on the model for one of them."))
+	section(&b, "Licence and terms", cmp.Or(c.Licence, "See the terms of the datasets and of the project."))
 	section(&b, "Contact", cmp.Or(c.Contact, "The admin of the project."))
-	section(&b, "Lineage", fmt.Sprintf("Run `%s`, round %d of %d, params `%s`, alignment `%s`, configuration `%s`.", lin.Run, lin.Round, lin.Rounds, lin.Params, lin.Alignment, lin.ConfigHash))
+	section(&b, "Where it comes from", fmt.Sprintf("- Run `%s`, round %d of %d\n- Model `%s`\n- Agreed columns `%s`\n- Settings `%s`", lin.Run, lin.Round, lin.Rounds, lin.Params, lin.Alignment, lin.ConfigHash))
 	return b.String()
 }
 
@@ -43,20 +43,50 @@ func line(s string) string {
 
 func taskText(in BuildInput) string {
 	cfg := in.Run.Config
-	kind := "A regression"
+	kind := "Predicts a number"
 	if len(in.Classes) > 0 {
-		kind = fmt.Sprintf("A classification into %s", line(strings.Join(in.Classes, ", ")))
+		kind = "Sorts rows into the classes " + line(strings.Join(in.Classes, ", "))
 	}
 	var names []string
 	for _, f := range in.Fields {
 		names = append(names, line(f.Name))
 	}
-	return fmt.Sprintf("%s by a model of the family %s with %d derived features from the columns %s.", kind, cfg.Model.Family, in.Features, strings.Join(names, ", "))
+	return fmt.Sprintf("%s, by %s with %d inputs. They are made from the columns %s.", kind, familyName(cfg.Model.Family), in.Features, strings.Join(names, ", "))
+}
+
+// metricNames are the metrics as the screens call them.
+var metricNames = map[string]string{
+	"accuracy": "Accuracy", "auc": "AUC", "averagePrecision": "Average precision", "balancedAccuracy": "Balanced accuracy",
+	"brier": "Brier score", "f1": "F1", "logLoss": "Log loss", "prAuc": "Area under the precision-recall curve",
+	"precision": "Precision", "recall": "Recall", "r2": "R²", "mse": "Mean squared error", "mae": "Mean absolute error",
+	"rmse": "Root mean squared error",
+}
+
+func familyName(family string) string {
+	switch family {
+	case "logistic":
+		return "a logistic regression"
+	case "linear":
+		return "a linear regression"
+	case "layers":
+		return "a neural network"
+	}
+	return line(family)
+}
+
+func strategyWords(strategy string) string {
+	switch strategy {
+	case "fedavg":
+		return "averaging (FedAvg)"
+	case "fedprox":
+		return "averaging, held close (FedProx)"
+	}
+	return line(strategy)
 }
 
 func partiesText(lin Lineage) string {
 	var b strings.Builder
-	b.WriteString("| party | dataset | rows |\n|---|---|---|\n")
+	b.WriteString("| Party | Dataset | Rows |\n|---|---|---|\n")
 	for _, p := range lin.Parties {
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", line(p.Name), line(cmp.Or(p.Title, p.Card, "not published")), line(cmp.Or(p.Rows, "not stated")))
 	}
@@ -65,16 +95,16 @@ func partiesText(lin Lineage) string {
 
 func trainingText(in BuildInput, lin Lineage) string {
 	t := in.Run.Config.Train
-	length := fmt.Sprintf("%d epochs", t.Epochs)
+	length := fmt.Sprintf("went through its training rows %d times", t.Epochs)
 	if t.Steps > 0 {
-		length = fmt.Sprintf("%d steps", t.Steps)
+		length = fmt.Sprintf("made %d steps", t.Steps)
 	}
-	s := fmt.Sprintf("%d rounds of %s; each party trained %s per round with %s, learning rate %v, batches of %d. The params are those of round %d, which had the least validation loss.",
-		lin.Rounds, line(lin.Strategy), length, line(t.Optimizer), t.LR, t.Batch, lin.Round)
+	s := fmt.Sprintf("%d rounds of %s. In each round every party %s, with %d rows a step (%s, learning rate %v). The model is that of round %d, which had the lowest validation loss.",
+		lin.Rounds, strategyWords(lin.Strategy), length, t.Batch, line(t.Optimizer), t.LR, lin.Round)
 	if len(lin.Contribution) == 0 {
 		return s
 	}
-	s += "\n\n| party | contribution |\n|---|---|\n"
+	s += "\n\n| Party | Contribution: how much lower it made the loss per row |\n|---|---|\n"
 	for _, name := range slices.Sorted(maps.Keys(lin.Contribution)) {
 		s += fmt.Sprintf("| %s | %s |\n", line(name), figure(lin.Contribution[name]))
 	}
@@ -86,8 +116,12 @@ func resultsText(m MetricsFile) string {
 	if len(names) == 0 {
 		return "None were measured."
 	}
+	words := []string{}
+	for _, k := range names {
+		words = append(words, cmp.Or(metricNames[k], k))
+	}
 	var b strings.Builder
-	b.WriteString("| | test rows | " + strings.Join(names, " | ") + " |\n|---|---|" + strings.Repeat("---|", len(names)) + "\n")
+	b.WriteString("| | Test rows | " + strings.Join(words, " | ") + " |\n|---|---|" + strings.Repeat("---|", len(names)) + "\n")
 	var rows int64
 	for _, p := range m.Parties {
 		rows += p.Test
@@ -107,11 +141,11 @@ func resultsText(m MetricsFile) string {
 		}
 		b.WriteString("\n")
 	}
-	put("all parties pooled", rows, m.Pooled)
+	put("All test rows", rows, m.Pooled)
 	for _, p := range m.Parties {
 		put(line(p.Name), p.Test, p.Metrics)
 		if p.Alone != nil {
-			put(line(p.Name)+" with its own data alone", p.Test, *p.Alone)
+			put(line(p.Name)+", trained alone", p.Test, *p.Alone)
 		}
 	}
 	return b.String()
@@ -121,7 +155,7 @@ func thresholdText(in BuildInput) string {
 	if len(in.Classes) != 2 {
 		return "None."
 	}
-	return fmt.Sprintf("%s above a probability of %v. It was not tuned; choose another one by the cost of each kind of error.", line(in.Classes[1]), Threshold)
+	return fmt.Sprintf("A row is called %s from a probability of %v. This was not tuned; choose another one by the cost of each kind of error.", line(in.Classes[1]), Threshold)
 }
 
 func figure(v fed.Number) string {

@@ -148,7 +148,7 @@ describe('what a person does', () => {
     open(`/runs/${running.id}`)
     const [button] = await screen.findAllByRole('button', { name: 'Table' })
     await userEvent.click(button)
-    const table = (await screen.findAllByRole('region', { name: 'Loss' }))[0]
+    const table = (await screen.findAllByRole('region', { name: 'Training loss' }))[0]
     expect(within(table).getAllByRole('row').length).toBe(8)
   })
 

@@ -5,7 +5,7 @@ import { useTranslation } from 'react-i18next'
 import { api } from '../api/endpoints'
 import { k } from '../api/queries'
 import type { Operation } from '../api/types'
-import { ago, bytes, int, rough } from '../format/format'
+import { ago, bytes, int, rough, sentence } from '../format/format'
 import { StateBadge } from '../ui/badge'
 import { View } from '../ui/states'
 import { useAct } from './act'
@@ -86,7 +86,7 @@ export function OperationItem({ op }: { op: Operation }) {
       </Text>
       {op.problem && (
         <Text size="sm" c="var(--bad)" mt={4}>
-          {[op.problem.text, op.problem.hint].filter(Boolean).join('. ')}
+          {[op.problem.text, op.problem.hint].filter(Boolean).map(sentence).join(' ')}
         </Text>
       )}
       {going && (

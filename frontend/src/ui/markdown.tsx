@@ -62,24 +62,26 @@ const cells = (l: string) =>
 
 function Grid({ lines }: { lines: string[] }) {
   return (
-    <Table mb="sm" w="auto">
-      <Table.Thead>
-        <Table.Tr>
-          {cells(lines[0]).map((c, i) => (
-            <Table.Th key={i}>{inline(c)}</Table.Th>
-          ))}
-        </Table.Tr>
-      </Table.Thead>
-      <Table.Tbody>
-        {lines.slice(2).map((l, i) => (
-          <Table.Tr key={i}>
-            {cells(l).map((c, j) => (
-              <Table.Td key={j}>{inline(c)}</Table.Td>
+    <Table.ScrollContainer minWidth={0} type="native" mb="sm">
+      <Table w="auto">
+        <Table.Thead>
+          <Table.Tr>
+            {cells(lines[0]).map((c, i) => (
+              <Table.Th key={i}>{inline(c)}</Table.Th>
             ))}
           </Table.Tr>
-        ))}
-      </Table.Tbody>
-    </Table>
+        </Table.Thead>
+        <Table.Tbody>
+          {lines.slice(2).map((l, i) => (
+            <Table.Tr key={i}>
+              {cells(l).map((c, j) => (
+                <Table.Td key={j}>{inline(c)}</Table.Td>
+              ))}
+            </Table.Tr>
+          ))}
+        </Table.Tbody>
+      </Table>
+    </Table.ScrollContainer>
   )
 }
 

@@ -184,7 +184,7 @@ function Sheet({
               value={limits.days}
               onChange={set('days')}
               min={0}
-              max={36_500}
+              max={3650}
             />
           </Group>
           <Group mt="md" justify="flex-end">

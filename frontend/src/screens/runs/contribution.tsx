@@ -197,7 +197,7 @@ function Method({ c }: { c: Contribution }) {
       <Term key="remainder" text={t('runs.con.remainderHelp')}>
         {t('runs.con.total')}
       </Term>,
-      t('runs.con.totalLine', { total: signed(c.total, 4), remainder: signed(c.remainder, 5) }),
+      t('runs.con.totalLine', { total: signed(c.total, 4), remainder: signed(c.remainder, 4) }),
     ],
   ]
   if (c.through > 0)
