@@ -201,13 +201,13 @@ func restart(ctx context.Context, s *story) (string, error) {
 	if err := s.online(ctx, s.first(), p); err != nil {
 		return "", err
 	}
-	s.report.Restart = fmt.Sprintf("%s was killed and started again: %d runs, %d model versions, %d ledger entries and its record of what it sent are all there; it serves again.", p.name, len(before.Runs), len(before.Versions), len(before.Ledger))
+	s.report.Restart = fmt.Sprintf("%s was killed and started again. All is there: its runs (%d), versions of models (%d), ledger entries (%d) and its record of what it sent. It serves again.", p.name, len(before.Runs), len(before.Versions), len(before.Ledger))
 	return s.report.Restart, nil
 }
 
 // what the files of a home are for, by name.
 var storedWhat = map[string]string{
-	"keys": "private keys of the party", "blobs": "params and updates, named by their SHA-256", "log": "log without rows or values",
+	"keys": "private keys of the party", "blobs": "models and updates, named by their SHA-256", "log": "log without rows or values",
 	"exports": "files written for the user", "models": "model versions", "lock": "who uses this home", "owner.json": "who uses this home",
 	"control.sock": "door for programs of the same user", "api.json": "address and token for programs of the same user",
 }

@@ -92,6 +92,6 @@ func barsOf(r RunRow) Bars {
 		b.Rows = append(b.Rows, bar)
 		parts = append(parts, p.Name+" "+bar.Value)
 	}
-	b.Summary = "Contributions in nats per row: " + strings.Join(parts, ", ")
+	b.Summary = "How much lower each party made the loss per row: " + strings.Join(parts, ", ")
 	return b
 }

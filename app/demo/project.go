@@ -134,7 +134,7 @@ func align(ctx context.Context, s *story) (string, error) {
 	}
 	var agreed view.Alignment
 	confirmed := 0
-	err := s.await(ctx, a, "an agreed alignment", func(ctx context.Context) (err error) {
+	err := s.await(ctx, a, "the agreed columns", func(ctx context.Context) (err error) {
 		if agreed, err = get[view.Alignment](ctx, a.client, path); err != nil {
 			return err
 		}
@@ -156,7 +156,7 @@ func align(ctx context.Context, s *story) (string, error) {
 		return "", wrong(a, "see GET /projects/{id}/alignment", "expected agreed features, scaling and a digest; there are %d features and %d scaled columns", len(agreed.Features), len(agreed.Scaling))
 	}
 	err = each(s.others(), func(p *party) error {
-		return s.await(ctx, p, "the same alignment", func(ctx context.Context) error {
+		return s.await(ctx, p, "the same columns", func(ctx context.Context) error {
 			got, err := get[view.Alignment](ctx, p.client, path)
 			if err == nil && (got.State != "agreed" || got.Digest != agreed.Digest) {
 				err = notYet("state %q", got.State)

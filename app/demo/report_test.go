@@ -94,7 +94,7 @@ func TestPageIsSelfContained(t *testing.T) {
 	if bare := regexp.MustCompile(`<th[ >]`).FindAllString(page, -1); len(bare) != strings.Count(page, "<th scope=") {
 		t.Errorf("%d headers, %d with a scope", len(bare), strings.Count(page, "<th scope="))
 	}
-	if !strings.Contains(page, `role="img" aria-label="Contributions in nats per row: Cleveland &amp; Co`) {
+	if !strings.Contains(page, `role="img" aria-label="How much lower each party made the loss per row: Cleveland &amp; Co`) {
 		t.Error("the chart does not say what it shows")
 	}
 }

@@ -74,7 +74,7 @@ var steps = []step{
 	{"Ask for access and approve it", requestAccess},
 	{"Create the project and invite", createProject},
 	{"Read the consent sheets and accept", acceptProject},
-	{"Align the columns", align},
+	{"Compare the columns", align},
 	{"Queue two configurations", createExperiment},
 	{"Elect a coordinator and train", train},
 	{"Measure contributions", measure},

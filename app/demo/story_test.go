@@ -70,7 +70,7 @@ func TestLiesAreNoticed(t *testing.T) {
 		{"cards stay", "publish dataset cards", "in the catalog"},
 		{"access lost", "ask for access", "it is submitted"},
 		{"empty sheet", "read the consent sheets", "it has 0, 1 and 1 lines"},
-		{"unaligned", "align the columns", "an agreed alignment"},
+		{"unaligned", "compare the columns", "the agreed columns"},
 		{"stuck", "elect a coordinator and train", "round 0 of 3"},
 		{"diverges", "elect a coordinator and train", "the loss grew without bound"},
 		{"nobody leads", "elect a coordinator and train", "one of the four to lead"},

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -86,7 +87,7 @@ func (t *textReport) run(r *RunRow) {
 	}
 	rows = append(rows, []string{"all test rows", "", "", "", metric(r.Metrics, "accuracy"), "", metric(r.Metrics, "auc"), nats(r.Gain), "", "", money(r.PoolCents)})
 	t.table(rows)
-	t.line(fmt.Sprintf("Contributions in nats per row, by %s; remainder %s.", r.Method, nats(r.Remainder)))
+	t.line(fmt.Sprintf("Contribution: how much lower a party made the loss per row (%s). Of the sum, %s belongs to no single party.", r.Method, nats(r.Remainder)))
 	t.line(r.Honesty)
 }
 
@@ -110,7 +111,7 @@ func (t *textReport) sent() {
 		return
 	}
 	t.heading("What left each hospital")
-	rows := [][]string{{"hospital", "bytes", "frames", "most of it"}}
+	rows := [][]string{{"hospital", "bytes", "messages", "most of it"}}
 	for _, s := range t.r.Sent {
 		rows = append(rows, []string{s.Party, grouped(s.Bytes), grouped(s.Frames), s.Most()})
 	}
@@ -118,11 +119,22 @@ func (t *textReport) sent() {
 	t.line(t.r.Restart)
 }
 
+// kindWords are the commonest kinds of messages as people call them.
+var kindWords = map[string]string{
+	"blob_data": "files of models and rounds", "doc": "signed records", "round": "the shared model", "update": "updates of the model",
+	"score": "questions about contributions", "score_reply": "contributions", "eval_reply": "results as totals", "align": "comparing the columns",
+}
+
+// Word is the kind as people call it.
+func (k KindRow) Word() string {
+	return cmp.Or(kindWords[k.Kind], k.Kind)
+}
+
 // Most names the three kinds with most bytes.
 func (s SentRow) Most() string {
 	var parts []string
 	for _, k := range s.Kinds[:min(3, len(s.Kinds))] {
-		parts = append(parts, fmt.Sprintf("%s %s", k.Kind, size(k.Bytes)))
+		parts = append(parts, fmt.Sprintf("%s %s", k.Word(), size(k.Bytes)))
 	}
 	return strings.Join(parts, ", ")
 }

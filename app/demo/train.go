@@ -354,7 +354,7 @@ func compare(ctx context.Context, s *story) (string, error) {
 	best := s.runs[s.best].Run
 	s.report.Best = best.Number
 	key, value := score(best.Metrics)
-	return fmt.Sprintf("run %d is better: %s %.3f on the test rows of all four", best.Number, key, value), nil
+	return fmt.Sprintf("run %d is better: %s %.3f on the test rows of all four", best.Number, strings.ToUpper(key), value), nil
 }
 
 // score is the figure that runs are ranked by: AUC, else accuracy.
