@@ -70,7 +70,7 @@ export function HistoryTab({ d }: { d: RunDetail }) {
               head: t('runs.took'),
               num: true,
               sort: (r) => r.durationMs,
-              cell: (r) => duration(r.durationMs),
+              cell: (r) => (r.n === 0 ? '' : duration(r.durationMs)),
             },
             {
               key: 'lead',
@@ -86,7 +86,7 @@ export function HistoryTab({ d }: { d: RunDetail }) {
               head: t('runs.wereIn'),
               cell: (r) => (
                 <Text size="sm">
-                  {r.parties.length}
+                  {r.n === 0 ? '' : r.parties.length}
                   {r.absent.length > 0 && (
                     <Text span size="xs" c="var(--warn)">
                       {' '}
@@ -96,7 +96,11 @@ export function HistoryTab({ d }: { d: RunDetail }) {
                 </Text>
               ),
             },
-            { key: 'result', head: t('runs.result'), cell: (r) => maybe(`runs.closed.${r.result}`, r.result) },
+            {
+              key: 'result',
+              head: t('runs.result'),
+              cell: (r) => (r.n === 0 ? t('runs.closed.start') : maybe(`runs.closed.${r.result}`, r.result)),
+            },
             {
               key: 'digest',
               head: t('runs.checkpoint'),

@@ -7,6 +7,7 @@ import { useSearchParams } from 'react-router'
 import { api } from '../../api/endpoints'
 import { k } from '../../api/queries'
 import type { Identity, Setting } from '../../api/types'
+import { maybe } from '../../i18n'
 import { useAct } from '../../shell/act'
 import { KeyAvatar } from '../../ui/avatar'
 import { Code } from '../../ui/copy'
@@ -137,7 +138,7 @@ function SettingLine({ s }: { s: Setting }) {
           <Select
             label={s.title}
             description={help}
-            data={s.choices}
+            data={s.choices.map((c) => ({ value: c, label: maybe(`settings.choice.${c}`, c) }))}
             value={value}
             onChange={(v) => v !== null && save(v)}
             allowDeselect={false}
@@ -181,7 +182,7 @@ function SettingLine({ s }: { s: Setting }) {
                 ? truthy(s.default)
                   ? t('common.state.on')
                   : t('common.state.off')
-                : s.default || t('common.none'),
+                : maybe(`settings.choice.${s.default}`, s.default) || t('common.none'),
           })}
         </Button>
       )}
