@@ -136,7 +136,7 @@ func (n Number) MarshalJSON() ([]byte, error) {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return []byte("null"), nil
 	}
-	return strconv.AppendFloat(nil, f, 'g', -1, 64), nil
+	return strconv.AppendFloat(nil, f+0, 'g', -1, 64), nil // never -0: see Plain
 }
 
 // UnmarshalJSON implements json.Unmarshaler; null reads as NaN.

@@ -135,10 +135,16 @@ type RoundRecord struct {
 	Parent      Digest            `json:"parent"`
 	Coordinator PartyID           `json:"coordinator"`
 	DurationMs  int64             `json:"durationMs"`
-	In          []RoundParty      `json:"in"`     // by name
-	Absent      map[string]string `json:"absent"` // name -> reason
-	Valid       map[string]Sums   `json:"valid"`  // name -> validation sums of the params of round N-1
-	Result      string            `json:"result"` // closed | short
+	In          []RoundParty      `json:"in"`      // by name
+	Absent      map[string]string `json:"absent"`  // name -> reason
+	Valid       map[string]Sums   `json:"valid"`   // name -> validation sums of the params of round N-1
+	Result      string            `json:"result"`  // closed | short
+	Mandate     Mandate           `json:"mandate"` // of the coordinator in Term
+}
+
+// Claimed returns what Claim of an update signs, of a round that started from base.
+func (p RoundParty) Claimed(run RunID, n int, base Digest) Claim {
+	return Claim{Run: run, Round: n, Base: base, Update: p.Update.Digest, Examples: p.Examples}
 }
 
 // RoundParty is an admitted update of a round.
@@ -166,6 +172,7 @@ type RunEnd struct {
 	ParamsRef BlobRef         `json:"paramsRef"`
 	Last      map[string]Sums `json:"last"` // validation sums of the last params
 	Results   []RunResult     `json:"results"`
+	Mandate   *Mandate        `json:"mandate,omitempty"` // of a coordinator; its creator ends a run without
 }
 
 // RunResult is one party's part of a finished run.

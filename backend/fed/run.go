@@ -112,7 +112,7 @@ type Sums struct {
 	Confusion []int64 `json:"confusion"` // [classes*classes] row = true class, column = predicted
 	// Scores is a histogram of the positive score of a binary model on
 	// len/2 equal bins of [0,1]: first the negatives' counts, then the positives'.
-	Scores []int64 `json:"scores"`
+	Scores Histogram `json:"scores"`
 	// Regression sums.
 	Absolute  float64 `json:"absolute"`  // sum |y - f|
 	Target    float64 `json:"target"`    // sum y

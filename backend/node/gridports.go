@@ -69,7 +69,11 @@ func (s gridStore) LoadGrid(ctx context.Context, run fed.RunID) (*round.Persiste
 }
 
 func (s gridStore) SaveUpdate(ctx context.Context, u fed.Update) error {
-	return s.n.db.PutSentUpdate(ctx, query.PutSentUpdateParams{Run: string(u.Run), Base: string(u.Base), Body: toJSON(u)})
+	raw, err := json.Marshal(u)
+	if err != nil {
+		return fmt.Errorf("write update: %w", err)
+	}
+	return s.n.db.PutSentUpdate(ctx, query.PutSentUpdateParams{Run: string(u.Run), Base: string(u.Base), Body: string(raw)})
 }
 
 func (s gridStore) LoadUpdate(ctx context.Context, run fed.RunID, base fed.Digest) (*fed.Update, error) {
@@ -225,6 +229,11 @@ func (g *grids) EndRun(ctx context.Context, run fed.Run, end fed.RunEnd) error {
 	}
 	if end.Results == nil {
 		end.Results = []fed.RunResult{}
+	}
+	if x := g.get(run.ID); x != nil && end.Mandate == nil {
+		if st := x.session.State(); st.Leader == g.n.me() {
+			end.Mandate = &st.Mandate
+		}
 	}
 	_, err := g.n.book.Append(ctx, fed.ScopeProject(run.Project), fed.DocRunEnd, string(run.ID), end)
 	return err

@@ -41,6 +41,8 @@ type grid struct {
 	remote  map[fed.PartyID]live
 	in      int64
 	told    time.Time
+	// answering holds one token while this party works on a question.
+	answering chan struct{}
 }
 
 func newGrids(n *Node) *grids {
@@ -252,7 +254,7 @@ func (g *grids) place(ctx context.Context, run fed.Run, asked bool) error {
 	if err != nil {
 		return err
 	}
-	x := &grid{run: run, session: s, done: make(chan struct{}), remote: map[fed.PartyID]live{}}
+	x := &grid{run: run, session: s, done: make(chan struct{}), remote: map[fed.PartyID]live{}, answering: make(chan struct{}, 1)}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.open[run.ID] != nil {
@@ -424,9 +426,12 @@ func (g *grids) lead(ctx context.Context, run fed.Run, s *party.Session, acc fed
 	if r, ok := g.n.tracker.Run(run.ID); ok && r.End != nil {
 		return
 	}
-	term := s.State().Term
+	st := s.State()
+	if st.Mandate.Candidate != g.n.me() {
+		return // the reign has ended already
+	}
 	coordinator.Lead(ctx, run, acc, coordinator.Ports{
-		Self: g.n.me(), Term: term, Grid: register{s, g.n}, Members: members{g}, Blobs: g.n.blobs(), Book: runBook{g.n}, Ledger: reward.Pen{Ledger: g.n.ledger, Term: term}, Learner: g.learner,
+		Self: g.n.me(), Term: st.Mandate.Term, Mandate: st.Mandate, Verify: fed.VerifierOf(g.n.keys().Verify), Grid: register{s, g.n}, Members: members{g}, Blobs: g.n.blobs(), Book: runBook{g.n}, Ledger: reward.Pen{Ledger: g.n.ledger, Term: st.Mandate.Term}, Learner: g.learner,
 		Now: time.Now, Log: g.n.opts.Log, MinDeadline: g.n.opts.MinDeadline,
 		Tell: func(lanes []coordinator.Lane) { g.lanes(run.ID, lanes) },
 	})

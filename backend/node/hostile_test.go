@@ -119,8 +119,14 @@ func (s *siege) lieInDocuments(t *testing.T) {
 	must(s.liar.book.Append(ctx, scope, fed.DocAlignment, s.project, align))(t)
 	r, _ := s.liar.tracker.Run(fed.RunID(s.run))
 	rec := r.Rounds[1]
-	rec.In, rec.DurationMs = append(slices.Clone(rec.In), rec.In[0]), 1
+	rec.DurationMs = 1
 	must(s.liar.book.Append(ctx, scope, fed.DocRound, s.run, rec))(t)
+	rec.Coordinator = s.liar.me()
+	must(s.liar.book.Append(ctx, scope, fed.DocRound, s.run, rec))(t)
+	end := fed.RunEnd{Run: r.ID, State: "finished", Rounds: r.Config.Rounds, Best: 1, Params: rec.Digest, Last: map[string]fed.Sums{}, Results: []fed.RunResult{}, Mandate: &rec.Mandate}
+	must(s.liar.book.Append(ctx, scope, fed.DocRunEnd, s.run, end))(t)
+	end.State, end.Mandate = "cancelled", nil
+	must(s.liar.book.Append(ctx, scope, fed.DocRunEnd, s.run, end))(t)
 	head := func(h *Hospital) uint64 {
 		for _, x := range h.book.Vector(func(sc string, _ fed.PartyID) bool { return sc == scope }) {
 			if x.Author == s.liar.me() {
@@ -134,6 +140,16 @@ func (s *siege) lieInDocuments(t *testing.T) {
 	same(t, "admin and alignment", line(q.Admin, q.Revision, q.Alignment.Revision), line(p.Admin, p.Revision, p.Alignment.Revision))
 	m, _ := s.mark.tracker.Run(fed.RunID(s.run))
 	same(t, "parties of round 1", len(m.Rounds[1].In), 3)
+	same(t, "record of round 1", m.Rounds[1].Coordinator, s.lead.me())
+	if m.Rounds[1].DurationMs == 1 || m.End != nil {
+		t.Errorf("the liar's record stands, or its end: %+v", m.End)
+	}
+	for why, n := range map[string]int64{
+		"record: round: written in another's name": 1, "record: round: its author is not proven to coordinate": 1,
+		"record: run.end: its author is not proven to coordinate": 2,
+	} {
+		same(t, why, s.mark.counted(why), n)
+	}
 }
 
 func (s *siege) askWithoutRight(t *testing.T) {

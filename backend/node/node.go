@@ -179,7 +179,7 @@ func (n *Node) openServices(ctx context.Context) (err error) {
 	if n.data, err = openData(ctx, n); err != nil {
 		return err
 	}
-	n.projects, n.tracker = project.New(), experiment.NewTracker()
+	n.projects, n.tracker = project.New(), experiment.NewTracker(fed.VerifierOf(n.keys().Verify), n.recordRefused)
 	n.aligns = newAlignments(n)
 	n.grids = newGrids(n)
 	if n.book, err = book.Open(ctx, sqlite.Docs{DB: n.db}, n.keys(), n.opts.Now); err != nil {
@@ -368,6 +368,14 @@ func toJSON(v any) string {
 		return "{}"
 	}
 	return string(raw)
+}
+
+// recordRefused counts a document about a run that was not taken, once: not again
+// when the book is read at the start.
+func (n *Node) recordRefused(why string) {
+	if n.live {
+		n.counts.refuse("record: " + why)
+	}
 }
 
 func ms(t time.Time) int64 { return t.UnixMilli() }

@@ -20,6 +20,9 @@ func (n *Node) runFollow(ctx context.Context, id fed.RunID, d fed.Doc) {
 		if err := n.grids.save(ctx, r.Run, r.End.State, ""); err != nil {
 			n.opts.Log.Error("run state not saved", "run", id, "error", err.Error())
 		}
+		if err := n.db.DropAnswers(ctx, string(id)); err != nil { // nobody may ask any more
+			n.opts.Log.Error("answers not dropped", "run", id, "error", err.Error())
+		}
 		n.keepResult(ctx, r)
 		n.ledgerFollow(ctx, id) // the round of the result is known now
 	}

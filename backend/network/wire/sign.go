@@ -31,7 +31,7 @@ func (u Update) SigningBytes() []byte {
 	}
 	float := func(fs ...float64) {
 		for _, f := range fs {
-			num(math.Float64bits(f))
+			num(math.Float64bits(f + 0)) // as fed.Plain
 		}
 	}
 	v := u.Update

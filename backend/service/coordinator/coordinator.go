@@ -90,7 +90,9 @@ type Lane struct {
 // Ports are what Lead needs.
 type Ports struct {
 	Self    fed.PartyID
-	Term    uint64 // of this reign
+	Term    uint64      // of this reign
+	Mandate fed.Mandate // of this reign: it goes into the book with what is written there
+	Verify  fed.Verifier
 	Grid    Grid
 	Members Members
 	Blobs   Blobs
@@ -117,7 +119,7 @@ func Lead(ctx context.Context, run fed.Run, acc fed.Checkpoint, p Ports) {
 		f = &failure{reason: "internal", err: err}
 	}
 	p.Log.Error("run failed", "run", run.ID, "reason", f.reason, "error", err.Error())
-	end := fed.RunEnd{Run: run.ID, State: "failed", Reason: f.reason, Problem: f.err.Error(), Hint: fed.HintOf(f.err), Rounds: l.done}
+	end := fed.RunEnd{Run: run.ID, State: "failed", Reason: f.reason, Problem: f.err.Error(), Hint: fed.HintOf(f.err), Rounds: l.done, Mandate: &p.Mandate}
 	if err := p.Book.End(ctx, run, end); err != nil {
 		p.Log.Error("end of run not recorded", "run", run.ID, "error", err.Error())
 	}
@@ -192,7 +194,7 @@ func (l *lead) remember(ctx context.Context, c fed.Checkpoint) error {
 	}
 	return l.Book.Round(ctx, l.run, fed.RoundRecord{
 		Run: l.run.ID, N: c.Round, Term: c.Term, Digest: c.Digest, Parent: c.Parent, Coordinator: l.Self,
-		In: []fed.RoundParty{}, Absent: map[string]string{}, Valid: map[string]fed.Sums{}, Result: "closed",
+		In: []fed.RoundParty{}, Absent: map[string]string{}, Valid: map[string]fed.Sums{}, Result: "closed", Mandate: l.Mandate,
 	})
 }
 

@@ -18,8 +18,8 @@ func (l *lead) finish(ctx context.Context, last fed.Checkpoint) error {
 	if err != nil {
 		return fmt.Errorf("cite params: %w", err)
 	}
-	end := fed.RunEnd{Run: l.run.ID, State: "finished", Reason: "completed", Rounds: last.Round, Last: map[string]fed.Sums{}, Results: []fed.RunResult{}}
-	for name, r := range l.evaluate(ctx, fed.EvalAsk{Run: l.run.ID, Params: ref, Part: "valid"}) {
+	end := fed.RunEnd{Run: l.run.ID, State: "finished", Reason: "completed", Rounds: last.Round, Last: map[string]fed.Sums{}, Results: []fed.RunResult{}, Mandate: &l.Mandate}
+	for name, r := range l.evaluate(ctx, fed.EvalAsk{Run: l.run.ID, Round: last.Round, Params: ref, Part: "valid"}) {
 		if r.Sums.Examples > 0 {
 			end.Last[name] = r.Sums
 		}
@@ -32,7 +32,7 @@ func (l *lead) finish(ctx context.Context, last fed.Checkpoint) error {
 		return err
 	}
 	end.Params = end.ParamsRef.Digest
-	tests := l.evaluate(ctx, fed.EvalAsk{Run: l.run.ID, Params: end.ParamsRef, Part: "test", Alone: true})
+	tests := l.evaluate(ctx, fed.EvalAsk{Run: l.run.ID, Round: end.Best, Params: end.ParamsRef, Part: "test", Alone: true})
 	for _, m := range l.run.Members {
 		if r, ok := tests[m.Name]; ok {
 			end.Results = append(end.Results, fed.RunResult{Party: m.Party, Name: m.Name, Train: r.Train, Test: r.Sums, Alone: r.Alone, BytesIn: r.BytesIn, BytesOut: r.BytesOut})
@@ -46,6 +46,7 @@ func (l *lead) finish(ctx context.Context, last fed.Checkpoint) error {
 	if err := l.Ledger.Close(ctx, l.run, end.Best); err != nil {
 		return fmt.Errorf("close the ledger: %w", err)
 	}
+	slimEnd(&end)
 	return l.Book.End(ctx, l.run, end)
 }
 

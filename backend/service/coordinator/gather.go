@@ -88,12 +88,12 @@ func (l *lead) nobody(g *gathering) error {
 func (l *lead) record(n fed.Checkpoint, g *gathering, admitted []Candidate, weights []float64, took time.Duration) fed.RoundRecord {
 	r := fed.RoundRecord{
 		Run: l.run.ID, N: n.Round, Term: n.Term, Digest: n.Digest, Parent: n.Parent, Coordinator: l.Self, DurationMs: took.Milliseconds(),
-		In: []fed.RoundParty{}, Absent: g.absent, Valid: map[string]fed.Sums{}, Result: "closed",
+		In: []fed.RoundParty{}, Absent: g.absent, Valid: map[string]fed.Sums{}, Result: "closed", Mandate: l.Mandate,
 	}
 	for i, c := range admitted {
 		r.In = append(r.In, fed.RoundParty{
 			Party: c.Member.Party, Name: c.Member.Name, Examples: c.Update.Examples, Weight: fed.Number(weights[i]),
-			Loss: c.Update.Loss, Update: c.Update.Blob, Norm: fed.Number(c.Delta.Norm()),
+			Loss: c.Update.Loss, Update: c.Update.Blob, Norm: fed.Number(c.Delta.Norm()), Claim: c.Update.Claim,
 		})
 	}
 	for _, c := range g.got {
@@ -105,6 +105,7 @@ func (l *lead) record(n fed.Checkpoint, g *gathering, admitted []Candidate, weig
 	if len(g.absent) > 0 {
 		r.Result = "short"
 	}
+	slimRound(&r)
 	return r
 }
 
@@ -244,6 +245,10 @@ func (l *lead) take(ctx context.Context, g *gathering, in fed.Incoming, arrived 
 		return
 	case u.Examples <= 0 || u.Examples > maxExamples || !u.Blob.Digest.Valid() || u.Blob.Size <= 0:
 		g.absent[m.Name] = "sent an update out of form"
+		return
+	}
+	if who, ok := l.Verify(fed.ClaimDomain, u.Claimed().SigningBytes(), u.Claim); !ok || who != in.From {
+		g.absent[m.Name] = "sent an update that it did not sign"
 		return
 	}
 	l.fetch(ctx, g, fetched{c: Candidate{Member: m, Update: u}}, arrived)

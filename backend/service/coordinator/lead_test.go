@@ -33,7 +33,7 @@ func TestRunFromStartToEnd(t *testing.T) {
 		}
 		for i, c := range d.commits {
 			r := d.record(i)
-			if c.Round != i || c.Term != 7 || r.Digest != c.Digest || r.Parent != c.Parent || r.Coordinator != id("A") || r.Result != "closed" || i > 0 && c.Parent != d.commits[i-1].Digest {
+			if c.Round != i || c.Term != 7 || r.Digest != c.Digest || r.Parent != c.Parent || r.Coordinator != id("A") || r.Result != "closed" || r.Mandate.Ballot != mandate.Ballot || i > 0 && c.Parent != d.commits[i-1].Digest {
 				t.Errorf("round %d: %+v, %+v", i, c, r)
 			}
 		}
@@ -44,7 +44,7 @@ func TestRunFromStartToEnd(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want = append(want, fed.RoundParty{Party: id(n), Name: n, Examples: 100, Weight: 100, Loss: 0.5, Update: u.Blob, Norm: fed.Number(delta.Norm())})
+			want = append(want, fed.RoundParty{Party: id(n), Name: n, Examples: 100, Weight: 100, Loss: 0.5, Update: u.Blob, Norm: fed.Number(delta.Norm()), Claim: sign(n, u)})
 		}
 		if diff := cmp.Diff(want, d.record(1).In); diff != "" {
 			t.Error(diff)
@@ -53,7 +53,7 @@ func TestRunFromStartToEnd(t *testing.T) {
 			t.Errorf("record %+v", r)
 		}
 		e := d.end()
-		if e.State != "finished" || e.Reason != "completed" || e.Rounds != 2 || len(e.Results) != 3 || e.Results[2].Name != "C" || e.Results[2].Train != 50 || len(e.Last) != 3 || e.Params != e.ParamsRef.Digest {
+		if e.State != "finished" || e.Reason != "completed" || e.Rounds != 2 || len(e.Results) != 3 || e.Results[2].Name != "C" || e.Results[2].Train != 50 || len(e.Last) != 3 || e.Params != e.ParamsRef.Digest || e.Mandate == nil || e.Mandate.Ballot != mandate.Ballot {
 			t.Errorf("end %+v", e)
 		}
 		if got := d.steps[len(d.steps)-2:]; !slices.Equal(got, []string{fmt.Sprintf("close through %d", e.Best), "end"}) || len(d.scored[1]) != 3 || len(d.scored[2]) != 3 {
@@ -179,14 +179,16 @@ func TestBadUpdateIsNamed(t *testing.T) {
 		"wrong shape": {func(d *desk, u *fed.Update) {
 			u.Blob = d.away.put(tensor.EncodeSafetensors(tensor.Params{tensor.New("w", 9)}, nil))
 		}, "called", true},
-		"nothing":       {func(d *desk, u *fed.Update) { u.Blob = d.away.put(tensor.EncodeSafetensors(d.params(0, 0, 0), nil)) }, "nothing was learned", true},
-		"huge":          {func(d *desk, u *fed.Update) { u.Blob = d.away.put(tensor.EncodeSafetensors(d.params(1e6, 0, 0), nil)) }, "norm", true},
-		"no file":       {func(d *desk, u *fed.Update) { u.Blob = d.away.put([]byte("garbage")) }, "cannot be read", false},
-		"no examples":   {func(d *desk, u *fed.Update) { u.Examples = 0 }, "out of form", false},
-		"endless":       {func(d *desk, u *fed.Update) { u.Examples = math.MaxInt64 }, "out of form", false},
-		"no blob":       {func(d *desk, u *fed.Update) { u.Blob.Digest = "x" }, "out of form", false},
-		"negative loss": {func(d *desk, u *fed.Update) { u.Valid.Loss = -1e300 }, "cannot be right", false},
-		"forged counts": {func(d *desk, u *fed.Update) { u.Valid.Correct = 1 << 40 }, "cannot be right", false},
+		"nothing":         {func(d *desk, u *fed.Update) { u.Blob = d.away.put(tensor.EncodeSafetensors(d.params(0, 0, 0), nil)) }, "nothing was learned", true},
+		"huge":            {func(d *desk, u *fed.Update) { u.Blob = d.away.put(tensor.EncodeSafetensors(d.params(1e6, 0, 0), nil)) }, "norm", true},
+		"no file":         {func(d *desk, u *fed.Update) { u.Blob = d.away.put([]byte("garbage")) }, "cannot be read", false},
+		"not signed":      {func(d *desk, u *fed.Update) { u.Claim = sign("B", *u) }, "did not sign", false},
+		"signed for less": {func(d *desk, u *fed.Update) { u.Claim = sign("C", *u); u.Examples++ }, "did not sign", false},
+		"no examples":     {func(d *desk, u *fed.Update) { u.Examples = 0 }, "out of form", false},
+		"endless":         {func(d *desk, u *fed.Update) { u.Examples = math.MaxInt64 }, "out of form", false},
+		"no blob":         {func(d *desk, u *fed.Update) { u.Blob.Digest = "x" }, "out of form", false},
+		"negative loss":   {func(d *desk, u *fed.Update) { u.Valid.Loss = -1e300 }, "cannot be right", false},
+		"forged counts":   {func(d *desk, u *fed.Update) { u.Valid.Correct = 1 << 40 }, "cannot be right", false},
 		"its own reason": {func(d *desk, u *fed.Update) {
 			*u = fed.Update{Run: runID, Round: u.Round, Base: u.Base, Problem: "its consent has expired"}
 		}, "its consent has expired", false},

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -15,6 +16,32 @@ func id(name string) fed.PartyID {
 	sum := sha256.Sum256([]byte(name))
 	return fed.PartyID(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:]))
 }
+
+// signed is a signature that stands in for Ed25519: a hash that anybody could make.
+func signed(name, domain string, body []byte) fed.Signature {
+	return fed.Signature{Key: []byte(id(name)), Sig: []byte(fed.DigestOf(fmt.Appendf(nil, "%s %s %x", id(name), domain, body)))}
+}
+
+func verify(domain string, body []byte, s fed.Signature) (fed.PartyID, bool) {
+	want := fed.DigestOf(fmt.Appendf(nil, "%s %s %x", s.Key, domain, body))
+	return fed.PartyID(s.Key), string(s.Sig) == string(want)
+}
+
+// mandate is that of a party in a term, elected with the checkpoint acc by A and B.
+func mandate(r fed.Run, by string, term uint64, acc fed.Checkpoint) fed.Mandate {
+	m := fed.Mandate{Ballot: fed.Ballot{Run: r.ID, Epoch: 1, Term: term, Candidate: id(by), Acc: acc}}
+	for _, n := range []string{"A", "B"} {
+		m.Votes = append(m.Votes, signed(n, fed.BallotDomain, m.SigningBytes()))
+	}
+	return m
+}
+
+// refusals counts why a tracker refused documents.
+type refusals map[string]int
+
+func (r refusals) add(why string) { r[why]++ }
+
+func newTracker() *Tracker { return NewTracker(verify, refusals{}.add) }
 
 func hexID(s string) string { return string(fed.DigestOf([]byte(s)))[:32] }
 

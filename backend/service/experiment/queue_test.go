@@ -43,7 +43,7 @@ type desk struct {
 // run of another party.
 func newDesk(t *testing.T, n int) *desk {
 	d := &desk{t: t, answer: map[fed.RunID]error{}, saved: map[fed.RunID]string{}, ends: map[fed.RunID]fed.RunEnd{}, limit: 2, began: time.Now()}
-	tr := NewTracker()
+	tr := newTracker()
 	for i := range n + 1 {
 		author := "A"
 		if i == n {
@@ -141,7 +141,10 @@ func (d *desk) EndRun(_ context.Context, run fed.Run, end fed.RunEnd) error {
 
 // finish has a run end, as its coordinator would.
 func (d *desk) finish(i int) {
-	d.Tracker.Apply(doc(d.t, "A", 1000, fed.DocRunEnd, fed.RunEnd{Run: d.runs[i].ID, State: "finished"}))
+	m := mandate(d.runs[i], "A", 1, fed.Checkpoint{})
+	if d.Tracker.Apply(doc(d.t, "A", 1000, fed.DocRunEnd, fed.RunEnd{Run: d.runs[i].ID, State: "finished", Rounds: config().Rounds, Mandate: &m})) == "" {
+		d.t.Fatal("the end was not taken")
+	}
 	d.Wake()
 	synctest.Wait()
 }

@@ -3,7 +3,6 @@ package experiment
 import (
 	"cmp"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"sync"
 
@@ -17,6 +16,9 @@ type Tracker struct {
 	mu          sync.Mutex
 	experiments map[fed.ExperimentID]*Experiment
 	runs        map[fed.RunID]*Run
+	chains      map[fed.RunID]*chain
+	verify      fed.Verifier
+	refused     func(why string)
 	early       map[fed.RunID][]fed.Doc // rounds and ends that came before their run
 }
 
@@ -38,12 +40,15 @@ type Run struct {
 	Rounds    []fed.RoundRecord // by N
 	End       *fed.RunEnd
 	EndBy     fed.PartyID
-	endKey    string
 }
 
-// NewTracker returns an empty tracker.
-func NewTracker() *Tracker {
-	return &Tracker{experiments: map[fed.ExperimentID]*Experiment{}, runs: map[fed.RunID]*Run{}, early: map[fed.RunID][]fed.Doc{}}
+// NewTracker returns an empty tracker. verify checks signatures; refused is told why a
+// record of a round or the end of a run was not taken.
+func NewTracker(verify fed.Verifier, refused func(why string)) *Tracker {
+	return &Tracker{
+		experiments: map[fed.ExperimentID]*Experiment{}, runs: map[fed.RunID]*Run{}, chains: map[fed.RunID]*chain{}, early: map[fed.RunID][]fed.Doc{},
+		verify: verify, refused: refused,
+	}
 }
 
 // Apply takes a document; those of other kinds are ignored. It returns the run
@@ -85,6 +90,7 @@ func (t *Tracker) run(p fed.ProjectID, d fed.Doc) fed.RunID {
 		return "" // only who asked the question starts its runs
 	}
 	t.runs[r.ID] = &Run{Run: r, By: d.Author, QueuedMs: d.TimeMs}
+	t.chains[r.ID] = newChain(r, t.verify)
 	early := t.early[r.ID]
 	delete(t.early, r.ID)
 	for _, d := range early {
@@ -99,15 +105,30 @@ func (t *Tracker) run(p fed.ProjectID, d fed.Doc) fed.RunID {
 
 // of returns the run that a document of project p speaks of. When the run is not
 // known yet, its creator's documents being on the way, the document is kept.
-func (t *Tracker) of(p fed.ProjectID, id fed.RunID, d fed.Doc) *Run {
+func (t *Tracker) of(p fed.ProjectID, id fed.RunID, d fed.Doc) (*Run, error) {
 	r := t.runs[id]
 	switch {
-	case r == nil && fed.ValidHexID(string(id)):
+	case r == nil && !fed.ValidHexID(string(id)):
+		return nil, errForm
+	case r == nil:
 		t.early[id] = append(t.early[id], d)
-	case r != nil && r.Project != p:
-		return nil
+	case r.Project != p:
+		return nil, errForeigner
 	}
-	return r
+	return r, nil
+}
+
+// taken fills a run in anew after a document about it, or counts why it was refused.
+func (t *Tracker) taken(kind string, r *Run, err error) fed.RunID {
+	if err != nil {
+		t.refused(kind + ": " + err.Error())
+		return ""
+	}
+	if r == nil {
+		return ""
+	}
+	t.chains[r.ID].fill(r)
+	return r.ID
 }
 
 // validRun checks what a peer's run must be before anything is indexed by it.
@@ -132,29 +153,13 @@ func validRun(r fed.Run, p fed.ProjectID) bool {
 func (t *Tracker) round(p fed.ProjectID, d fed.Doc) fed.RunID {
 	var rec fed.RoundRecord
 	if json.Unmarshal(d.Body, &rec) != nil {
-		return ""
+		return t.taken(d.Kind, nil, errForm)
 	}
-	r := t.of(p, rec.Run, d)
-	if r == nil || rec.Coordinator != d.Author || rec.N < 0 || rec.N > r.Config.Rounds || !isMember(r.Run, d.Author) {
-		return ""
+	r, err := t.of(p, rec.Run, d)
+	if r != nil {
+		err = t.chains[r.ID].record(d.Author, rec, d.TimeMs)
 	}
-	if rec.N == 0 && (r.StartedMs == 0 || d.TimeMs < r.StartedMs) {
-		r.StartedMs = d.TimeMs
-	}
-	i, found := slices.BinarySearchFunc(r.Rounds, rec, func(a, b fed.RoundRecord) int { return cmp.Compare(a.N, b.N) })
-	switch {
-	case !found:
-		r.Rounds = slices.Insert(r.Rounds, i, rec)
-	case better(rec, r.Rounds[i]):
-		r.Rounds[i] = rec
-	}
-	return r.ID
-}
-
-// better orders two records of one round: the fuller one stands, since a
-// successor may only know that a round was committed; then the newer term's.
-func better(a, b fed.RoundRecord) bool {
-	return cmp.Or(cmp.Compare(len(a.In), len(b.In)), cmp.Compare(a.Term, b.Term), cmp.Compare(a.Coordinator, b.Coordinator), cmp.Compare(a.Digest, b.Digest)) > 0
+	return t.taken(d.Kind, r, err)
 }
 
 func isMember(r fed.Run, p fed.PartyID) bool {
@@ -165,23 +170,13 @@ func isMember(r fed.Run, p fed.PartyID) bool {
 func (t *Tracker) end(p fed.ProjectID, d fed.Doc) fed.RunID {
 	var e fed.RunEnd
 	if json.Unmarshal(d.Body, &e) != nil {
-		return ""
+		return t.taken(d.Kind, nil, errForm)
 	}
-	r := t.of(p, e.Run, d)
-	if r == nil || !isMember(r.Run, d.Author) && d.Author != r.By || e.State != "finished" && e.State != "failed" && e.State != "cancelled" {
-		return ""
+	r, err := t.of(p, e.Run, d)
+	if r != nil {
+		err = t.chains[r.ID].end(e, r.By, d)
 	}
-	key := "1" + string(d.Hash())
-	if e.State == "finished" {
-		// A finished run is never un-finished by a late cancel, and of two ends the one
-		// with more parties' results stands, then the earlier: everywhere the same.
-		key = fmt.Sprintf("0-%04d-%016d-%s", 9999-min(len(e.Results), 9999), d.TimeMs, d.Hash())
-	}
-	if r.End != nil && r.endKey <= key {
-		return ""
-	}
-	r.End, r.EndBy, r.EndedMs, r.endKey = &e, d.Author, d.TimeMs, key
-	return r.ID
+	return t.taken(d.Kind, r, err)
 }
 
 // Run returns a copy of what is known of a run.

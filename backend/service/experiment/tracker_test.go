@@ -10,20 +10,46 @@ import (
 	"synergos.app/desktop/backend/fed"
 )
 
+// params is the digest of the params after a round.
+func params(n int) fed.Digest { return fed.DigestOf([]byte{byte(n)}) }
+
+func at(term uint64, n int) fed.Checkpoint {
+	c := fed.Checkpoint{Term: term, Round: n, Digest: params(n)}
+	if n > 0 {
+		c.Parent = params(n - 1)
+	}
+	return c
+}
+
+// record is that of a round by who coordinates in term 1.
 func record(r fed.Run, n int, by string, in ...string) fed.RoundRecord {
-	rec := fed.RoundRecord{Run: r.ID, N: n, Term: 1, Coordinator: id(by), Digest: fed.DigestOf([]byte{byte(n)})}
+	return recordIn(r, 1, fed.Checkpoint{}, n, by, in...)
+}
+
+// recordIn is that of a round by a coordinator that was elected with acc.
+func recordIn(r fed.Run, term uint64, acc fed.Checkpoint, n int, by string, in ...string) fed.RoundRecord {
+	c := at(term, max(n, 0))
+	rec := fed.RoundRecord{Run: r.ID, N: n, Term: term, Coordinator: id(by), Digest: c.Digest, Parent: c.Parent, Mandate: mandate(r, by, term, acc)}
 	for _, p := range in {
-		rec.In = append(rec.In, fed.RoundParty{Party: id(p), Name: p})
+		u := fed.RoundParty{Party: id(p), Name: p, Examples: 10, Update: fed.BlobRef{Digest: fed.DigestOf([]byte(p))}}
+		u.Claim = signed(p, fed.ClaimDomain, u.Claimed(r.ID, n, rec.Parent).SigningBytes())
+		rec.In = append(rec.In, u)
 	}
 	return rec
 }
 
+// finished is the end of a run by who coordinates in a term.
+func finished(r fed.Run, by string, term uint64, acc fed.Checkpoint, best int) fed.RunEnd {
+	m := mandate(r, by, term, acc)
+	return fed.RunEnd{Run: r.ID, State: "finished", Rounds: r.Config.Rounds, Best: best, Params: params(best), Mandate: &m}
+}
+
 func TestTrackerFollowsARun(t *testing.T) {
-	tr, e := NewTracker(), question("one")
+	tr, e := newTracker(), question("one")
 	r := frozen(t, e)
 	for i, d := range []fed.Doc{
 		doc(t, "A", 1, fed.DocExperiment, e), doc(t, "A", 2, fed.DocRun, r), doc(t, "B", 3, fed.DocRound, record(r, 0, "B")),
-		doc(t, "B", 4, fed.DocRound, record(r, 1, "B", "A", "B")), doc(t, "B", 5, fed.DocRunEnd, fed.RunEnd{Run: r.ID, State: "finished", Best: 1}),
+		doc(t, "B", 4, fed.DocRound, record(r, 1, "B", "A", "B")), doc(t, "B", 5, fed.DocRunEnd, finished(r, "B", 1, fed.Checkpoint{}, 1)),
 	} {
 		want := r.ID
 		if i == 0 {
@@ -61,7 +87,7 @@ func TestTrackerIgnoresHostileDocuments(t *testing.T) {
 		return d
 	}
 	garbage := func(kind string) fed.Doc { d := doc(t, "A", 2, kind, nil); d.Body = []byte(`{"id":`); return d }
-	tr := NewTracker()
+	tr := newTracker()
 	tr.Apply(doc(t, "A", 1, fed.DocExperiment, e))
 	for name, d := range map[string]fed.Doc{
 		"garbage":                  garbage(fed.DocRun),
@@ -97,23 +123,66 @@ func TestTrackerIgnoresHostileDocuments(t *testing.T) {
 	if tr.Apply(doc(t, "A", 2, fed.DocRun, r)) != r.ID {
 		t.Fatal("the unaltered run was not taken")
 	}
-	forged := record(r, 1, "B")
-	for name, d := range map[string]fed.Doc{
-		"garbage round":        garbage(fed.DocRound),
-		"garbage end":          garbage(fed.DocRunEnd),
-		"a stranger's round":   doc(t, "X", 3, fed.DocRound, record(r, 1, "X")),
-		"in another's name":    doc(t, "C", 3, fed.DocRound, forged),
-		"round from elsewhere": elsewhere(doc(t, "B", 3, fed.DocRound, forged)),
-		"round -1":             doc(t, "B", 3, fed.DocRound, record(r, -1, "B")),
-		"round after the last": doc(t, "B", 3, fed.DocRound, record(r, 4, "B")),
-		"a stranger's end":     doc(t, "X", 3, fed.DocRunEnd, fed.RunEnd{Run: r.ID, State: "cancelled"}),
-		"end from elsewhere":   elsewhere(doc(t, "B", 3, fed.DocRunEnd, fed.RunEnd{Run: r.ID, State: "cancelled"})),
-		"unknown state":        doc(t, "B", 3, fed.DocRunEnd, fed.RunEnd{Run: r.ID, State: "sold"}),
-		"the same run again":   run(func(r *fed.Run) { r.Number = 9 }),
+	count := refusals{}
+	tr.refused = count.add
+	forged := record(r, 1, "B", "A", "B")
+	with := func(f func(*fed.RoundRecord)) fed.Doc {
+		x := record(r, 2, "B", "A", "B")
+		f(&x)
+		return doc(t, "B", 3, fed.DocRound, x)
+	}
+	ends := func(by string, f func(*fed.RunEnd)) fed.Doc {
+		e := finished(r, "B", 1, fed.Checkpoint{}, 1)
+		f(&e)
+		return doc(t, by, 3, fed.DocRunEnd, e)
+	}
+	for name, c := range map[string]struct {
+		doc fed.Doc
+		why string
+	}{
+		"garbage round":         {garbage(fed.DocRound), "round: out of form"},
+		"garbage end":           {garbage(fed.DocRunEnd), "run.end: out of form"},
+		"a stranger's round":    {doc(t, "X", 3, fed.DocRound, record(r, 1, "X")), "round: not by a member of the run"},
+		"in another's name":     {doc(t, "C", 3, fed.DocRound, forged), "round: written in another's name"},
+		"round from elsewhere":  {elsewhere(doc(t, "B", 3, fed.DocRound, forged)), "round: from another project"},
+		"round -1":              {doc(t, "B", 3, fed.DocRound, record(r, -1, "B")), "round: does not fit the run"},
+		"round after the last":  {doc(t, "B", 3, fed.DocRound, record(r, 4, "B")), "round: does not fit the run"},
+		"no digest":             {with(func(x *fed.RoundRecord) { x.Digest = "" }), "round: does not fit the run"},
+		"no parent":             {with(func(x *fed.RoundRecord) { x.Parent = "" }), "round: does not fit the run"},
+		"a party twice":         {with(func(x *fed.RoundRecord) { x.In[1] = x.In[0] }), "round: does not fit the run"},
+		"another's name":        {with(func(x *fed.RoundRecord) { x.In[0].Name = "B" }), "round: does not fit the run"},
+		"another term":          {with(func(x *fed.RoundRecord) { x.Term = 2 }), "round: does not fit the run"},
+		"more rows than signed": {with(func(x *fed.RoundRecord) { x.In[0].Examples++ }), "round: an update is not signed by its party"},
+		"another update":        {with(func(x *fed.RoundRecord) { x.In[0].Update.Digest = params(9) }), "round: an update is not signed by its party"},
+		"another's update":      {with(func(x *fed.RoundRecord) { x.In[0].Claim = x.In[1].Claim }), "round: an update is not signed by its party"},
+		"no mandate":            {with(func(x *fed.RoundRecord) { x.Mandate.Votes = nil }), "round: its author is not proven to coordinate"},
+		"one vote":              {with(func(x *fed.RoundRecord) { x.Mandate.Votes = x.Mandate.Votes[:1] }), "round: its author is not proven to coordinate"},
+		"one vote twice":        {with(func(x *fed.RoundRecord) { x.Mandate.Votes[1] = x.Mandate.Votes[0] }), "round: its author is not proven to coordinate"},
+		"a mandate of A":        {with(func(x *fed.RoundRecord) { x.Mandate = mandate(r, "A", 1, fed.Checkpoint{}) }), "round: its author is not proven to coordinate"},
+		"an altered mandate":    {with(func(x *fed.RoundRecord) { x.Term, x.Mandate.Term = 7, 7 }), "round: its author is not proven to coordinate"},
+		"before it was elected": {with(func(x *fed.RoundRecord) { x.Mandate = mandate(r, "B", 4, at(1, 3)); x.Term = 4 }), "round: not on the chain of committed checkpoints"},
+		"not after what it held": {with(func(x *fed.RoundRecord) {
+			x.Mandate = mandate(r, "B", 2, at(1, 1))
+			x.Term = 2
+			x.Parent = params(9)
+			x.In = nil
+		}), "round: not on the chain of committed checkpoints"},
+		"not what it held":         {with(func(x *fed.RoundRecord) { x.Mandate = mandate(r, "B", 3, at(1, 2)); x.Term = 3; x.Digest = params(9) }), "round: not on the chain of committed checkpoints"},
+		"a stranger's end":         {doc(t, "X", 3, fed.DocRunEnd, fed.RunEnd{Run: r.ID, State: "cancelled"}), "run.end: not by a member of the run"},
+		"end from elsewhere":       {elsewhere(doc(t, "B", 3, fed.DocRunEnd, fed.RunEnd{Run: r.ID, State: "cancelled"})), "run.end: from another project"},
+		"unknown state":            {doc(t, "B", 3, fed.DocRunEnd, fed.RunEnd{Run: r.ID, State: "sold"}), "run.end: does not fit the run"},
+		"cancelled by a member":    {doc(t, "C", 3, fed.DocRunEnd, fed.RunEnd{Run: r.ID, State: "cancelled"}), "run.end: its author is not proven to coordinate"},
+		"finished by its creator":  {ends("A", func(e *fed.RunEnd) { e.Mandate = nil }), "run.end: its author is not proven to coordinate"},
+		"finished by another":      {ends("C", func(*fed.RunEnd) {}), "run.end: its author is not proven to coordinate"},
+		"finished before its time": {ends("B", func(e *fed.RunEnd) { e.Rounds = 2 }), "run.end: does not fit the run"},
 	} {
-		if got := tr.Apply(d); got != "" {
-			t.Errorf("%s: changed the run", name)
+		before := count[c.why]
+		if got := tr.Apply(c.doc); got != "" || count[c.why] != before+1 {
+			t.Errorf("%s: changed %q, refused %v", name, got, count)
 		}
+	}
+	if tr.Apply(run(func(r *fed.Run) { r.Number = 9 })) != "" {
+		t.Error("the same run again changed it")
 	}
 	if got, _ := tr.Run(r.ID); len(got.Rounds) != 0 || got.End != nil || got.Number != 1 {
 		t.Errorf("the run became %+v", got)
@@ -124,11 +193,13 @@ func TestFinishedStays(t *testing.T) {
 	e := question("one")
 	r := frozen(t, e)
 	for _, order := range [][]string{{"finished", "cancelled"}, {"cancelled", "finished"}, {"failed", "finished", "cancelled"}} {
-		tr := NewTracker()
+		tr := newTracker()
 		tr.Apply(doc(t, "A", 1, fed.DocExperiment, e))
 		tr.Apply(doc(t, "A", 2, fed.DocRun, r))
 		for i, state := range order {
-			tr.Apply(doc(t, "A", 3+i, fed.DocRunEnd, fed.RunEnd{Run: r.ID, State: state}))
+			e := finished(r, "A", 1, fed.Checkpoint{}, 1)
+			e.State = state
+			tr.Apply(doc(t, "A", 3+i, fed.DocRunEnd, e))
 		}
 		if got, _ := tr.Run(r.ID); got.End.State != "finished" {
 			t.Errorf("%v ends as %s", order, got.End.State)
@@ -147,13 +218,14 @@ func TestArrivalOrderDoesNotMatter(t *testing.T) {
 			doc(t, "A", 4, fed.DocRound, record(r, 1, "A", "A", "B")), doc(t, "A", 9, fed.DocRunEnd, fed.RunEnd{Run: r.ID, State: "cancelled"}),
 		},
 		"B": {
-			doc(t, "B", 5, fed.DocRound, record(r, 1, "B")), doc(t, "B", 6, fed.DocRound, record(r, 2, "B", "B", "C")),
-			doc(t, "B", 7, fed.DocRunEnd, fed.RunEnd{Run: r.ID, State: "finished", Best: 1}),
+			doc(t, "B", 5, fed.DocRound, recordIn(r, 2, at(1, 1), 1, "B")), doc(t, "B", 6, fed.DocRound, recordIn(r, 2, at(1, 1), 2, "B", "B", "C")),
+			doc(t, "B", 6, fed.DocRound, recordIn(r, 2, at(1, 1), 3, "B", "B", "C")), doc(t, "B", 7, fed.DocRunEnd, finished(r, "B", 2, at(1, 1), 1)),
 		},
-		"C": {doc(t, "C", 2, fed.DocRound, record(r, 2, "C", "B", "C")), doc(t, "C", 8, fed.DocRunEnd, fed.RunEnd{Run: r.ID, State: "finished", Best: 2})},
+		// Elected after the others had lost what B wrote about round 3.
+		"C": {doc(t, "C", 2, fed.DocRound, recordIn(r, 3, at(2, 2), 2, "C")), doc(t, "C", 8, fed.DocRunEnd, finished(r, "C", 3, at(2, 2), 2))},
 	}
 	state := func(t fataler, order []string) Run {
-		tr, next := NewTracker(), map[string]int{}
+		tr, next := newTracker(), map[string]int{}
 		for _, a := range order {
 			tr.Apply(chains[a][next[a]])
 			next[a]++
@@ -164,21 +236,21 @@ func TestArrivalOrderDoesNotMatter(t *testing.T) {
 		}
 		return got
 	}
-	inOrder := []string{"A", "A", "A", "A", "A", "B", "B", "B", "C", "C"}
+	inOrder := []string{"A", "A", "A", "A", "A", "B", "B", "B", "B", "C", "C"}
 	want := state(t, inOrder)
-	if len(want.Rounds) != 3 || len(want.Rounds[1].In) != 2 || want.End.State != "finished" || want.StartedMs != 3000 {
+	if len(want.Rounds) != 3 || len(want.Rounds[1].In) != 2 || want.End.State != "finished" || want.End.Best != 2 || want.StartedMs != 3000 {
 		t.Fatalf("in order: %+v", want)
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		order := rapid.Permutation(inOrder).Draw(t, "order")
-		if diff := cmp.Diff(want, state(t, order), cmp.AllowUnexported(Run{})); diff != "" {
+		if diff := cmp.Diff(want, state(t, order)); diff != "" {
 			t.Fatalf("%v:\n%s", order, diff)
 		}
 	})
 }
 
 func TestRunsNewestFirst(t *testing.T) {
-	tr, e := NewTracker(), question("grid")
+	tr, e := newTracker(), question("grid")
 	e.Method, e.Space = "grid", map[string]fed.Dimension{"lr": dim("choice", 0.2, 0.1)}
 	tr.Apply(doc(t, "A", 1, fed.DocExperiment, e))
 	runs, err := Freeze(project, e, "", members(), func() func() fed.RunID {

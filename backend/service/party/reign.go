@@ -150,6 +150,11 @@ func (s *Session) await(ctx context.Context, done func() bool) error {
 		select {
 		case <-ch:
 		case <-ctx.Done():
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if done() { // what came true in the same moment is true
+				return nil
+			}
 			return ErrDeposed
 		}
 	}

@@ -137,6 +137,9 @@ func (s *Session) update(ctx context.Context, c fed.Checkpoint) (*fed.Update, er
 		return nil, fmt.Errorf("keep update: %w", err)
 	}
 	u := fed.Update{Run: s.run.ID, Round: n, Base: c.Digest, Blob: ref, Examples: t.Examples, Loss: fed.Number(t.Loss), Valid: t.Valid}
+	if u, err = u.Plain(); err != nil {
+		return nil, fmt.Errorf("round %d: %w", n, err)
+	}
 	u.Claim = s.ports.Sign(fed.ClaimDomain, u.Claimed().SigningBytes())
 	if err := s.ports.Store.SaveUpdate(ctx, u); err != nil {
 		return nil, fmt.Errorf("save update: %w", err)

@@ -85,6 +85,12 @@ SELECT state FROM grid WHERE run = ?;
 INSERT INTO sent_update(run, base, body) VALUES (?,?,?) ON CONFLICT DO NOTHING;
 -- name: GetSentUpdate :one
 SELECT body FROM sent_update WHERE run = ? AND base = ?;
+-- name: PutAnswer :exec
+INSERT INTO answer(run, round, purpose, about, body) VALUES (?,?,?,?,?) ON CONFLICT DO NOTHING;
+-- name: GetAnswer :one
+SELECT about, body FROM answer WHERE run = ? AND round = ? AND purpose = ?;
+-- name: DropAnswers :exec
+DELETE FROM answer WHERE run = ?;
 -- name: PutRunEvent :exec
 INSERT INTO run_event(run, time_ms, kind, text) VALUES (?,?,?,?);
 -- name: ListRunEvents :many

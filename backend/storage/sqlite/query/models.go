@@ -4,6 +4,14 @@
 
 package query
 
+type Answer struct {
+	Run     string
+	Round   int64
+	Purpose string
+	About   string
+	Body    string
+}
+
 type Consent struct {
 	ID        string
 	Project   string

@@ -79,6 +79,15 @@ func (q *Queries) DeleteInvite(ctx context.Context, hash string) (int64, error) 
 	return result.RowsAffected()
 }
 
+const dropAnswers = `-- name: DropAnswers :exec
+DELETE FROM answer WHERE run = ?
+`
+
+func (q *Queries) DropAnswers(ctx context.Context, run string) error {
+	_, err := q.db.ExecContext(ctx, dropAnswers, run)
+	return err
+}
+
 const egressAfter = `-- name: EgressAfter :many
 SELECT seq, time_ms, peer, kind, purpose, subject, bytes, digest, consent, hash FROM egress WHERE seq > ? ORDER BY seq LIMIT ?
 `
@@ -214,6 +223,28 @@ INSERT INTO forgotten_vote(run) VALUES (?) ON CONFLICT DO NOTHING
 func (q *Queries) ForgetVote(ctx context.Context, run string) error {
 	_, err := q.db.ExecContext(ctx, forgetVote, run)
 	return err
+}
+
+const getAnswer = `-- name: GetAnswer :one
+SELECT about, body FROM answer WHERE run = ? AND round = ? AND purpose = ?
+`
+
+type GetAnswerParams struct {
+	Run     string
+	Round   int64
+	Purpose string
+}
+
+type GetAnswerRow struct {
+	About string
+	Body  string
+}
+
+func (q *Queries) GetAnswer(ctx context.Context, arg GetAnswerParams) (GetAnswerRow, error) {
+	row := q.db.QueryRowContext(ctx, getAnswer, arg.Run, arg.Round, arg.Purpose)
+	var i GetAnswerRow
+	err := row.Scan(&i.About, &i.Body)
+	return i, err
 }
 
 const getDataset = `-- name: GetDataset :one
@@ -857,6 +888,29 @@ func (q *Queries) ListSettings(ctx context.Context) ([]Setting, error) {
 		return nil, err
 	}
 	return items, nil
+}
+
+const putAnswer = `-- name: PutAnswer :exec
+INSERT INTO answer(run, round, purpose, about, body) VALUES (?,?,?,?,?) ON CONFLICT DO NOTHING
+`
+
+type PutAnswerParams struct {
+	Run     string
+	Round   int64
+	Purpose string
+	About   string
+	Body    string
+}
+
+func (q *Queries) PutAnswer(ctx context.Context, arg PutAnswerParams) error {
+	_, err := q.db.ExecContext(ctx, putAnswer,
+		arg.Run,
+		arg.Round,
+		arg.Purpose,
+		arg.About,
+		arg.Body,
+	)
+	return err
 }
 
 const putConsent = `-- name: PutConsent :exec
