@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,6 +29,7 @@ type session struct {
 	rtt      atomic.Int64  // ns
 	pings    atomic.Uint64
 	leaving  atomic.Bool // the peer said farewell
+	parting  atomic.Bool // this side did, and waits for the peer to close
 
 	mu       sync.Mutex // guards what follows
 	ended    bool
@@ -43,7 +43,10 @@ type session struct {
 	idle     []*link // blob sockets that this side may fetch on
 }
 
-const maxWaiting = 1024 // requests of this side without an answer
+const (
+	maxWaiting = 1024            // requests of this side without an answer
+	farewell   = 3 * time.Second // for what is queued, and for the peer to close
+)
 
 func (h *Host) newSession(l *link, info Session, peer wire.Hello, id string) *session {
 	s := &session{
@@ -94,6 +97,9 @@ func (s *session) end(r Reason, detail string) {
 		s.mu.Unlock()
 		return
 	}
+	if r == Lost && s.parting.Load() {
+		r, detail = Closed, ""
+	}
 	s.ended, s.reason, s.detail = true, r, detail
 	links := s.idle
 	for l := range s.blobs {
@@ -108,15 +114,17 @@ func (s *session) end(r Reason, detail string) {
 	}
 }
 
-// bye says farewell behind what waits in the queue; best effort, since the peer may
-// be gone or stuck.
+// bye says farewell behind what waits in the queue, and leaves it to the peer to
+// close: a socket that is closed while bytes of the peer wait unread in it is reset,
+// and what was sent last is lost on the way. Best effort, since the peer may be gone
+// or stuck.
 func (s *session) bye(reason string) {
 	f, err := s.seal(s.ctx, wire.Envelope{Msg: wire.Bye{Reason: reason}}, "")
 	if err != nil {
 		return
 	}
 	f.sent = make(chan struct{})
-	patience := time.NewTimer(time.Second)
+	patience := time.NewTimer(farewell)
 	defer patience.Stop()
 	select {
 	case s.queue <- f:
@@ -125,10 +133,14 @@ func (s *session) bye(reason string) {
 	case <-patience.C:
 		return
 	}
-	select {
-	case <-f.sent:
-	case <-s.ctx.Done():
-	case <-patience.C:
+	s.parting.Store(true)
+	for _, done := range [...]<-chan struct{}{f.sent, s.ctx.Done()} {
+		select {
+		case <-done:
+		case <-s.ctx.Done():
+		case <-patience.C:
+			return
+		}
 	}
 }
 
@@ -185,49 +197,6 @@ func (s *session) writeLoop() {
 			}
 		}
 	}
-}
-
-// request sends m and waits for the message that answers it.
-func (s *session) request(ctx context.Context, m wire.Message) (wire.Message, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.h.o.Timers.Request)
-	defer cancel()
-	id, ch, err := s.expect()
-	if err != nil {
-		return nil, err
-	}
-	defer s.unexpect(id)
-	if err := s.send(ctx, wire.Envelope{ID: id, About: Subject(m), Msg: m}); err != nil {
-		return nil, err
-	}
-	select {
-	case r := <-ch:
-		if e, ok := r.(wire.Error); ok {
-			return nil, Remote(e)
-		}
-		return r, nil
-	case <-s.ctx.Done():
-		return nil, s.gone()
-	case <-ctx.Done():
-		return nil, fmt.Errorf("wait for the answer of party %s to %s: %w", s.party.Short(), m.Kind(), ctx.Err())
-	}
-}
-
-func (s *session) expect() (uint64, chan wire.Message, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.waiting) >= maxWaiting {
-		return 0, nil, fed.Errorf(fed.Busy, "Try again in a moment.", "too many questions to party %s are open", s.party.Short())
-	}
-	s.nextID++
-	ch := make(chan wire.Message, 1)
-	s.waiting[s.nextID] = ch
-	return s.nextID, ch, nil
-}
-
-func (s *session) unexpect(id uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.waiting, id)
 }
 
 // readLoop takes messages until the session ends. What is malformed ends the
@@ -294,33 +263,6 @@ func (s *session) route(wg *sync.WaitGroup, e wire.Envelope) bool {
 	return true
 }
 
-// answered hands an answer to who waits for it; one that comes too late is
-// dropped.
-func (s *session) answered(e wire.Envelope) {
-	s.mu.Lock()
-	ch := s.waiting[e.Re]
-	delete(s.waiting, e.Re)
-	s.mu.Unlock()
-	if ch != nil {
-		ch <- e.Msg
-	}
-}
-
-// ask handles a request beside others, up to a limit.
-func (s *session) ask(wg *sync.WaitGroup, e wire.Envelope) {
-	select {
-	case s.places <- struct{}{}:
-	default:
-		s.h.refuse(TooManyAsked, s.info, string(e.Msg.Kind()))
-		s.answerError(e, e.Msg.Kind(), fed.Errorf(fed.Busy, "Try again in a moment.", "too many requests at once"))
-		return
-	}
-	wg.Go(func() {
-		defer func() { <-s.places }()
-		s.handleOne(e)
-	})
-}
-
 func (s *session) inboxLoop() {
 	for {
 		select {
@@ -333,71 +275,6 @@ func (s *session) inboxLoop() {
 			}
 			s.handleOne(e)
 		}
-	}
-}
-
-// handleOne calls the handler and sends what it says. Errors are never answered,
-// so that two programs cannot quarrel forever.
-func (s *session) handleOne(e wire.Envelope) {
-	kind := e.Msg.Kind()
-	var reply wire.Message
-	err := s.permitted(e.Msg)
-	if err == nil {
-		reply, err = s.h.handle(s.ctx, s.party, e.Msg)
-	}
-	switch {
-	case kind == wire.KindError || s.ctx.Err() != nil:
-	case err != nil:
-		s.answerError(e, kind, err)
-	case reply != nil:
-		about := Subject(reply)
-		if about == "" {
-			about = e.About
-		}
-		s.reply(wire.Envelope{Re: e.ID, About: about, Msg: reply})
-	case e.ID != 0:
-		s.answerError(e, kind, fed.Errorf(fed.Invalid, "", "message %s has no answer", kind))
-	}
-}
-
-func (s *session) permitted(m wire.Message) error {
-	if err := Permitted(s.h.o.Permit, s.h.o.Queries, s.party, m); err != nil {
-		s.h.refuse(NotPermitted, s.info, string(m.Kind()))
-		return err
-	}
-	return nil
-}
-
-// Permitted checks the role of a party (permit nil allows all) and the list of
-// queries. It returns fed.Permission.
-func Permitted(permit func(fed.PartyID, wire.Kind) bool, queries []string, from fed.PartyID, m wire.Message) error {
-	if permit != nil && !permit(from, m.Kind()) {
-		return fed.Errorf(fed.Permission, "Ask the admin of the federation for a role that allows it.", "message %s is not allowed in this role", m.Kind())
-	}
-	q, ok := m.(wire.Query)
-	if !ok {
-		return nil
-	}
-	if slices.Contains(queries, q.Name) {
-		return nil
-	}
-	return fed.Errorf(fed.Permission, "Update the app on both sides.", "the question %q is not answered here", q.Name)
-}
-
-func (s *session) answerError(e wire.Envelope, kind wire.Kind, err error) {
-	s.reply(wire.Envelope{Re: e.ID, About: e.About, Msg: ErrorMessage(kind, err)})
-}
-
-// reply sends what the peer waits for; if that fails the session has ended or
-// ends, except for a reply out of bounds, of which the log tells.
-func (s *session) reply(e wire.Envelope) {
-	err := s.send(s.ctx, e)
-	if err == nil || s.ctx.Err() != nil {
-		return
-	}
-	s.h.o.Log.Warn("answer not sent", "kind", string(e.Msg.Kind()), "error", err.Error())
-	if _, ok := e.Msg.(wire.Error); !ok && e.Re != 0 {
-		s.reply(wire.Envelope{Re: e.Re, Msg: ErrorMessage(e.Msg.Kind(), fed.Errorf(fed.KindOf(err), "", "the answer could not be sent"))})
 	}
 }
 

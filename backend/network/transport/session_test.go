@@ -10,8 +10,10 @@ import (
 	"net/http"
 	"net/url"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -218,12 +220,55 @@ func TestByeNamesTheReason(t *testing.T) {
 	join(t, a, b)
 	a.Close()
 	e := b.event("bye", func(e transport.Event) bool { return e.Kind == transport.Disconnected })
-	if e.Reason != transport.SaidBye && e.Reason != transport.Lost {
+	if e.Reason != transport.SaidBye {
+		t.Fatalf("%+v", e)
+	}
+	if e := a.event("end", func(e transport.Event) bool { return e.Kind == transport.Disconnected }); e.Reason != transport.Closed {
 		t.Fatalf("%+v", e)
 	}
 	wantKind(t, a.connect(b), fed.Unavailable)
 	if err := a.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// What was queued before a polite close arrives, whatever the other side is sending at
+// that moment.
+func TestCloseDeliversWhatWasQueued(t *testing.T) {
+	for range 10 {
+		a, b := start(t, 0, nil), start(t, 1, nil)
+		var got atomic.Int64
+		b.Handle(func(_ context.Context, _ fed.PartyID, m wire.Message) (wire.Message, error) {
+			if _, ok := m.(wire.Presence); ok {
+				got.Add(1)
+			}
+			return nil, nil
+		})
+		a.Handle(func(context.Context, fed.PartyID, wire.Message) (wire.Message, error) { return nil, nil })
+		join(t, a, b)
+		ctx, stop := context.WithCancel(t.Context())
+		var noise sync.WaitGroup
+		noise.Go(func() { // unread bytes in the socket of who closes
+			body := slices.Concat([]byte{'"'}, bytes.Repeat([]byte("x"), 100<<10), []byte{'"'})
+			for ctx.Err() == nil && b.Send(ctx, a.Self(), wire.Query{Name: "echo", Body: body}) == nil {
+			}
+		})
+		const sent = 50
+		for range sent {
+			if err := a.Send(t.Context(), b.Self(), wire.Presence{Grid: nettest.Grid, Absent: true}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := a.Close(); err != nil {
+			t.Fatal(err)
+		}
+		stop()
+		noise.Wait()
+		e := b.event("the end", func(e transport.Event) bool { return e.Kind == transport.Disconnected })
+		if got.Load() != sent || e.Reason != transport.SaidBye {
+			t.Fatalf("%d of %d messages arrived, and the end is %q", got.Load(), sent, e.Reason)
+		}
+		b.Close()
 	}
 }
 
