@@ -9,6 +9,7 @@ import (
 	"synergos.app/desktop/backend/federation/round"
 	"synergos.app/desktop/backend/network/wire"
 	"synergos.app/desktop/backend/service/party"
+	"synergos.app/desktop/backend/service/reward"
 	"synergos.app/desktop/backend/storage/sqlite"
 	"synergos.app/desktop/backend/storage/sqlite/query"
 )
@@ -40,6 +41,15 @@ func (b runBook) Round(ctx context.Context, run fed.Run, r fed.RoundRecord) erro
 
 func (b runBook) End(ctx context.Context, run fed.Run, e fed.RunEnd) error {
 	return b.n.grids.EndRun(context.WithoutCancel(ctx), run, e)
+}
+
+// runLedger is the reward ledger as a coordinator uses it.
+type runLedger struct{ reward.Pen }
+
+// Closed returns the round up to which the ledger's score was written.
+func (l runLedger) Closed(run fed.Run) (int, bool) {
+	s, ok := l.Score(run.ID)
+	return s.Through, ok
 }
 
 // gridStore keeps registers and updates in SQLite.

@@ -431,8 +431,10 @@ func (g *grids) lead(ctx context.Context, run fed.Run, s *party.Session, acc fed
 		return // the reign has ended already
 	}
 	coordinator.Lead(ctx, run, acc, coordinator.Ports{
-		Self: g.n.me(), Term: st.Mandate.Term, Mandate: st.Mandate, Verify: fed.VerifierOf(g.n.keys().Verify), Grid: register{s, g.n}, Members: members{g}, Blobs: g.n.blobs(), Book: runBook{g.n}, Ledger: reward.Pen{Ledger: g.n.ledger, Term: st.Mandate.Term}, Learner: g.learner,
+		Self: g.n.me(), Term: st.Mandate.Term, Mandate: st.Mandate, Verify: fed.VerifierOf(g.n.keys().Verify), Grid: register{s, g.n}, Members: members{g}, Blobs: g.n.blobs(), Book: runBook{g.n}, Ledger: runLedger{reward.Pen{Ledger: g.n.ledger, Term: st.Mandate.Term}}, Learner: g.learner,
 		Now: time.Now, Log: g.n.opts.Log, MinDeadline: g.n.opts.MinDeadline,
-		Tell: func(lanes []coordinator.Lane) { g.lanes(run.ID, lanes) },
+		Tell:    func(lanes []coordinator.Lane) { g.lanes(run.ID, lanes) },
+		Refused: g.n.counts.refuse,
+		Alarm:   func(text string) { g.n.note(ctx, run.ID, "alarm", text) },
 	})
 }

@@ -57,6 +57,9 @@ type Ledger interface {
 	// Unscored returns the recorded rounds that are not scored yet.
 	Unscored(run fed.Run) []fed.ScoreAsk
 	Scored(ctx context.Context, run fed.Run, ask fed.ScoreAsk, replies map[fed.PartyID]fed.ScoreReply) error
+	// Closed returns the round through which an earlier coordinator has ended the
+	// ledger, or false.
+	Closed(run fed.Run) (through int, ok bool)
 	// Close ends the ledger of a run that delivers the model after round through.
 	Close(ctx context.Context, run fed.Run, through int) error
 }
@@ -102,6 +105,8 @@ type Ports struct {
 	Now     func() time.Time
 	Log     *slog.Logger
 	Tell    func(lanes []Lane) // must not block
+	Refused func(why string)   // counts what was not taken
+	Alarm   func(text string)  // tells a person, who must see it
 	// MinDeadline bounds a round from below when the run does not name one.
 	MinDeadline time.Duration
 }
@@ -109,7 +114,7 @@ type Ports struct {
 // Lead leads run until it has ended or ctx, and with it the reign, has. acc is the
 // checkpoint that was inherited, zero at the start.
 func Lead(ctx context.Context, run fed.Run, acc fed.Checkpoint, p Ports) {
-	l := &lead{run: run, Ports: p, lanes: map[fed.PartyID]Lane{}, asked: map[int]bool{}}
+	l := &lead{run: run, Ports: p, lanes: map[fed.PartyID]Lane{}, asked: map[int]bool{}, patience: patience{failed: map[fed.PartyID]int{}}}
 	err := l.run1(ctx, acc)
 	if err == nil || ctx.Err() != nil {
 		return
@@ -136,12 +141,13 @@ func (f *failure) Unwrap() error { return f.err }
 
 type lead struct {
 	Ports
-	run    fed.Run
-	done   int
-	took   []time.Duration
-	lanes  map[fed.PartyID]Lane
-	scores scorer
-	asked  map[int]bool // rounds handed to the scorer
+	run      fed.Run
+	done     int
+	took     []time.Duration
+	lanes    map[fed.PartyID]Lane
+	scores   scorer
+	asked    map[int]bool // rounds handed to the scorer
+	patience patience
 }
 
 func (l *lead) run1(ctx context.Context, acc fed.Checkpoint) error {

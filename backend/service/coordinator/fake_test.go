@@ -73,9 +73,10 @@ type desk struct {
 	// updates of the round.
 	answer func(c fed.Checkpoint)
 	// fetch, when set, decides about a fetch before it is made.
-	fetch func(from fed.PartyID) error
-	eval  func(name string, ask fed.EvalAsk) (fed.EvalReply, error)
-	score func(name string, ask fed.ScoreAsk) (fed.ScoreReply, error)
+	fetch   func(from fed.PartyID) error
+	eval    func(name string, ask fed.EvalAsk) (fed.EvalReply, error)
+	scoreIn func(ctx context.Context, name string, ask fed.ScoreAsk) (fed.ScoreReply, error) // instead of score
+	score   func(name string, ask fed.ScoreAsk) (fed.ScoreReply, error)
 
 	updates chan fed.Incoming
 	mu      sync.Mutex // guards what follows
@@ -86,6 +87,10 @@ type desk struct {
 	steps   []string
 	scored  map[int]map[fed.PartyID]fed.ScoreReply
 	lanes   []Lane
+	refused []string
+	alarms  []string
+	through int   // round through which the ledger was closed before
+	closing error // of closing the ledger
 }
 
 type fataler interface {
@@ -128,7 +133,9 @@ func (d *desk) lead(ctx context.Context, acc fed.Checkpoint) time.Duration {
 	Lead(ctx, d.run, acc, Ports{
 		Self: id("A"), Term: 7, Mandate: mandate, Verify: verify, Grid: d, Members: d, Blobs: d.blobs, Book: d, Ledger: ledger{d}, Learner: Learning{Model: func(fed.Run) (*model.Model, error) { return d.model, nil }},
 		Now: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), MinDeadline: 20 * time.Second,
-		Tell: func(l []Lane) { d.mu.Lock(); defer d.mu.Unlock(); d.lanes = l },
+		Tell:    func(l []Lane) { d.mu.Lock(); defer d.mu.Unlock(); d.lanes = l },
+		Refused: func(why string) { d.mu.Lock(); defer d.mu.Unlock(); d.refused = append(d.refused, why) },
+		Alarm:   func(text string) { d.mu.Lock(); defer d.mu.Unlock(); d.alarms = append(d.alarms, text) },
 	})
 	return time.Since(began)
 }
@@ -241,7 +248,10 @@ func (d *desk) Evaluate(_ context.Context, to fed.PartyID, ask fed.EvalAsk) (fed
 	return d.eval(d.run.NameOf(to), ask)
 }
 
-func (d *desk) Score(_ context.Context, to fed.PartyID, ask fed.ScoreAsk) (fed.ScoreReply, error) {
+func (d *desk) Score(ctx context.Context, to fed.PartyID, ask fed.ScoreAsk) (fed.ScoreReply, error) {
+	if d.scoreIn != nil {
+		return d.scoreIn(ctx, d.run.NameOf(to), ask)
+	}
 	return d.score(d.run.NameOf(to), ask)
 }
 
@@ -321,7 +331,9 @@ func (l ledger) Scored(_ context.Context, _ fed.Run, ask fed.ScoreAsk, replies m
 	return nil
 }
 
+func (l ledger) Closed(fed.Run) (int, bool) { return l.through, l.through > 0 }
+
 func (l ledger) Close(_ context.Context, _ fed.Run, through int) error {
 	l.step("close through %d", through)
-	return nil
+	return l.closing
 }

@@ -28,8 +28,15 @@ func (l *lead) finish(ctx context.Context, last fed.Checkpoint) error {
 	if l.run.Config.HoldOut() > 0 { // nothing is chosen on test rows
 		end.Best = Best(l.Book.Rounds(l.run.ID), end.Last, last.Round)
 	}
+	through, closed := l.Ledger.Closed(l.run)
+	if closed {
+		end.Best = through // an earlier coordinator has paid up to this round
+	}
 	if end.Best, end.ParamsRef, err = l.result(end.Best, last); err != nil {
 		return err
+	}
+	if closed && end.Best != through {
+		l.Alarm(fmt.Sprintf("The result is that of round %d, but the ledger was closed for round %d, whose model is not on this computer.", end.Best, through))
 	}
 	end.Params = end.ParamsRef.Digest
 	tests := l.evaluate(ctx, fed.EvalAsk{Run: l.run.ID, Round: end.Best, Params: end.ParamsRef, Part: "test", Alone: true})
@@ -44,7 +51,12 @@ func (l *lead) finish(ctx context.Context, last fed.Checkpoint) error {
 		return ctx.Err()
 	}
 	if err := l.Ledger.Close(ctx, l.run, end.Best); err != nil {
-		return fmt.Errorf("close the ledger: %w", err)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		// The training is done and its result is right, whatever is wrong with the money.
+		l.Log.Error("ledger not closed", "run", l.run.ID, "error", err.Error())
+		l.Alarm("The training has finished, but its reward ledger could not be closed: " + err.Error() + ".")
 	}
 	slimEnd(&end)
 	return l.Book.End(ctx, l.run, end)
@@ -64,26 +76,54 @@ func (l *lead) result(best int, last fed.Checkpoint) (int, fed.BlobRef, error) {
 }
 
 // Best returns the round (1..last) with the least pooled validation loss, the
-// earliest on ties; without validation rows it is the last.
+// earliest on ties; without validation rows it is the last. Losses are compared over
+// the same parties only: those that evaluated the last params, or, when nobody did,
+// those of the round that most parties evaluated. A round that one of them did not
+// evaluate is not compared.
 func Best(rounds []fed.RoundRecord, lastSums map[string]fed.Sums, last int) int {
-	best, least := last, math.Inf(1)
-	consider := func(n int, sums map[string]fed.Sums) {
-		loss, rows := 0.0, int64(0)
-		for _, name := range sortedNames(sums) {
-			loss += sums[name].Loss
-			rows += sums[name].Examples
-		}
-		if rows > 0 && loss/float64(rows) < least {
-			best, least = n, loss/float64(rows)
-		}
-	}
+	of := map[int]map[string]fed.Sums{last: lastSums}
 	for _, r := range rounds {
 		if r.N >= 2 && r.N <= last {
-			consider(r.N-1, r.Valid)
+			of[r.N-1] = r.Valid
 		}
 	}
-	consider(last, lastSums)
+	parties := with(lastSums)
+	for n := last - 1; n >= 1 && len(with(lastSums)) == 0; n-- {
+		if p := with(of[n]); len(p) > len(parties) {
+			parties = p
+		}
+	}
+	best, least := last, math.Inf(1)
+	for n := 1; n <= last; n++ {
+		if loss, ok := pooled(of[n], parties); ok && loss < least {
+			best, least = n, loss
+		}
+	}
 	return best
+}
+
+// with returns the parties that have rows, by name.
+func with(sums map[string]fed.Sums) (out []string) {
+	for _, name := range sortedNames(sums) {
+		if sums[name].Examples > 0 {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// pooled returns the mean loss over the rows of all the parties, and false when one of
+// them has none.
+func pooled(sums map[string]fed.Sums, parties []string) (float64, bool) {
+	loss, rows := 0.0, int64(0)
+	for _, name := range parties {
+		if sums[name].Examples <= 0 {
+			return 0, false
+		}
+		loss += sums[name].Loss
+		rows += sums[name].Examples
+	}
+	return loss / float64(rows), rows > 0
 }
 
 // evaluate asks all members at once; who does not answer in time is left out.
@@ -97,7 +137,7 @@ func (l *lead) evaluate(ctx context.Context, ask fed.EvalAsk) map[string]fed.Eva
 	)
 	for _, m := range l.run.Members {
 		wg.Go(func() {
-			r, err := again(ctx, l, m.Party, func() (fed.EvalReply, error) { return l.Members.Evaluate(ctx, m.Party, ask) })
+			r, err := again(ctx, l, m.Party, 1, func() (fed.EvalReply, error) { return l.Members.Evaluate(ctx, m.Party, ask) })
 			if err == nil && r.Sums.Examples > 0 {
 				err = l.Learner.Check(l.run, r.Sums)
 			}
@@ -155,11 +195,38 @@ func (s *scorer) wait() {
 	<-s.done
 }
 
+// patience is how often members did not answer in vain, one after the other.
+type patience struct {
+	mu     sync.Mutex
+	failed map[fed.PartyID]int
+}
+
+// tries returns how often to ask a member: one that did not answer is asked once more
+// about the next thing, and then no more, so that it cannot hold up the run's end.
+func (p *patience) tries(to fed.PartyID) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return max(4-3*p.failed[to], 0)
+}
+
+func (p *patience) note(to fed.PartyID, answered bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if answered {
+		delete(p.failed, to)
+	} else {
+		p.failed[to]++
+	}
+}
+
 // again asks once more after a failure that may pass: a result without a party, or
-// a round without a scorer, would be measured on other rows.
-func again[T any](ctx context.Context, l *lead, to fed.PartyID, ask func() (T, error)) (r T, err error) {
-	for try := range 4 {
+// a round without a scorer, would be measured on other rows. It asks at least so
+// often, and else as the member's earlier answers allow.
+func again[T any](ctx context.Context, l *lead, to fed.PartyID, least int, ask func() (T, error)) (r T, err error) {
+	err = fed.Errorf(fed.Unavailable, "", "it did not answer before")
+	for try := range max(l.patience.tries(to), least) {
 		if r, err = ask(); err == nil {
+			l.patience.note(to, true)
 			return r, nil
 		}
 		if k := fed.KindOf(err); k != fed.Unavailable && k != fed.Busy && k != fed.Timeout || !l.Members.Online(to) {
@@ -167,10 +234,12 @@ func again[T any](ctx context.Context, l *lead, to fed.PartyID, ask func() (T, e
 		}
 		select {
 		case <-ctx.Done():
+			l.patience.note(to, false)
 			return r, ctx.Err()
 		case <-time.After(l.MinDeadline / 100 << try):
 		}
 	}
+	l.patience.note(to, false)
 	return r, err
 }
 
@@ -200,7 +269,7 @@ func (l *lead) score(ctx context.Context, ask fed.ScoreAsk) {
 	)
 	for _, m := range l.run.Members {
 		wg.Go(func() {
-			r, err := again(ctx, l, m.Party, func() (fed.ScoreReply, error) { return l.Members.Score(ctx, m.Party, ask) })
+			r, err := again(ctx, l, m.Party, 0, func() (fed.ScoreReply, error) { return l.Members.Score(ctx, m.Party, ask) })
 			if err != nil {
 				l.Log.Warn("party did not score", "run", l.run.ID, "round", ask.Round, "party", m.Party.Short(), "error", err.Error())
 				return

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"synergos.app/desktop/backend/fed"
+	"synergos.app/desktop/backend/federation/strategy"
 	"synergos.app/desktop/backend/learning/tensor"
 )
 
@@ -151,13 +152,14 @@ func (l *lead) gather(ctx context.Context, c fed.Checkpoint) (*gathering, error)
 	arrived := make(chan fetched)
 	fctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	deadline := time.NewTimer(l.deadline())
+	limit := l.policy().DeadlineAfter(l.took)
+	deadline := time.NewTimer(limit)
 	defer deadline.Stop()
 	look := time.NewTicker(firstRetry)
 	defer look.Stop()
-	late := false
+	elapsed := time.Duration(0)
 	for {
-		if l.complete(g, late) {
+		if l.complete(g, elapsed, limit) {
 			l.missing(g)
 			return g, nil
 		}
@@ -169,28 +171,24 @@ func (l *lead) gather(ctx context.Context, c fed.Checkpoint) (*gathering, error)
 		case f := <-arrived:
 			l.keep(g, f)
 		case <-deadline.C:
-			late = true
+			elapsed = limit
 		case <-look.C:
 			l.retry(fctx, g, arrived)
 		}
 	}
 }
 
-// deadline is the run's own, or three times the median of recent rounds.
-func (l *lead) deadline() time.Duration {
-	if s := l.run.Config.DeadlineSeconds; s > 0 {
-		return time.Duration(s) * time.Second
-	}
-	if len(l.took) == 0 {
-		return 10 * l.MinDeadline
-	}
-	recent := slices.Sorted(slices.Values(l.took[max(0, len(l.took)-9):]))
-	return max(3*recent[len(recent)/2], l.MinDeadline)
+// policy is the run's own, with this federation's least deadline.
+func (l *lead) policy() strategy.Policy {
+	p := strategy.PolicyOf(l.run.Config)
+	p.Least, p.First = l.MinDeadline, 10*l.MinDeadline
+	return p
 }
 
 // complete reports whether the round need not wait: everybody who is not away has
-// answered, or the deadline has passed and a quorum has.
-func (l *lead) complete(g *gathering, late bool) bool {
+// answered, or the deadline has passed and a quorum has. An update counts when it is
+// here with its delta: a transfer that is still under way at the deadline is late.
+func (l *lead) complete(g *gathering, elapsed, limit time.Duration) bool {
 	waiting := 0
 	for _, m := range l.run.Members {
 		_, in := g.got[m.Party]
@@ -199,31 +197,32 @@ func (l *lead) complete(g *gathering, late bool) bool {
 			waiting++
 		}
 	}
-	if len(g.busy) > 0 {
-		return false
-	}
-	quorum := l.run.Config.Quorum
-	if quorum == 0 {
-		quorum = (2*len(l.run.Members) + 2) / 3
-	}
-	if waiting == 0 && (len(g.got) >= quorum || len(g.got)+len(g.absent) == len(l.run.Members)) {
+	p, n := l.policy(), len(l.run.Members)
+	if waiting == 0 && len(g.busy) == 0 && (len(g.got) >= p.QuorumOf(n) || len(g.got)+len(g.absent) == n) {
 		return true
 	}
-	return late && len(g.got) >= quorum
+	return p.Decide(n, len(g.got), elapsed, limit) == strategy.Close
 }
 
+// missing names who is not in the round, and why.
 func (l *lead) missing(g *gathering) {
 	for _, m := range l.run.Members {
 		if _, ok := g.got[m.Party]; ok {
 			continue
 		}
+		state := "absent"
 		if _, ok := g.absent[m.Name]; !ok {
-			g.absent[m.Name] = "absent"
-			if l.Grid.Absent(m.Party) {
+			switch {
+			case g.busy[m.Party] || slices.ContainsFunc(g.again, func(r retry) bool { return r.c.Member.Party == m.Party }):
+				g.absent[m.Name], state = "late: its update was still on the way", "late"
+				l.Refused("update: late")
+			case l.Grid.Absent(m.Party):
 				g.absent[m.Name] = "left for now"
+			default:
+				g.absent[m.Name] = "absent"
 			}
 		}
-		l.lane(m.Party, "absent", g.absent[m.Name])
+		l.lane(m.Party, state, g.absent[m.Name])
 	}
 }
 
@@ -237,7 +236,11 @@ func (l *lead) take(ctx context.Context, g *gathering, in fed.Incoming, arrived 
 	case !ok || have || g.busy[in.From]:
 		return
 	case u.Run != l.run.ID || u.Round != g.base.Round+1 || u.Base != g.base.Digest:
-		l.Log.Debug("update of another round refused", "run", l.run.ID, "from", in.From.Short(), "round", u.Round)
+		if u.Run == l.run.ID && u.Round <= g.base.Round {
+			l.Refused("update: late")
+		} else {
+			l.Refused("update: of another round")
+		}
 		return
 	case u.Problem != "":
 		g.absent[m.Name] = truncate(u.Problem, 200)
@@ -245,10 +248,12 @@ func (l *lead) take(ctx context.Context, g *gathering, in fed.Incoming, arrived 
 		return
 	case u.Examples <= 0 || u.Examples > maxExamples || !u.Blob.Digest.Valid() || u.Blob.Size <= 0:
 		g.absent[m.Name] = "sent an update out of form"
+		l.Refused("update: out of form")
 		return
 	}
 	if who, ok := l.Verify(fed.ClaimDomain, u.Claimed().SigningBytes(), u.Claim); !ok || who != in.From {
 		g.absent[m.Name] = "sent an update that it did not sign"
+		l.Refused("update: not signed")
 		return
 	}
 	l.fetch(ctx, g, fetched{c: Candidate{Member: m, Update: u}}, arrived)

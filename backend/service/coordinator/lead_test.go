@@ -442,6 +442,10 @@ func TestBest(t *testing.T) {
 		"not a number":     {[]fed.RoundRecord{record(1, nil), record(2, valid(math.NaN()))}, valid(3), 2, 2},
 		"pooled by rows": {[]fed.RoundRecord{record(1, nil), record(2, map[string]fed.Sums{"A": {Examples: 1, Loss: 5}, "B": {Examples: 99, Loss: 10}})},
 			map[string]fed.Sums{"A": {Examples: 1, Loss: 0}, "B": {Examples: 99, Loss: 20}}, 2, 1},
+		"the same parties": {[]fed.RoundRecord{record(1, nil), record(2, map[string]fed.Sums{"A": {Examples: 10, Loss: 1}}), record(3, map[string]fed.Sums{"A": {Examples: 10, Loss: 5}, "B": {Examples: 10, Loss: 50}})},
+			map[string]fed.Sums{"A": {Examples: 10, Loss: 6}, "B": {Examples: 10, Loss: 50}}, 3, 2},
+		"others besides": {[]fed.RoundRecord{record(1, nil), record(2, map[string]fed.Sums{"A": {Examples: 10, Loss: 1}, "B": {Examples: 10, Loss: 90}}), record(3, valid(0.4))}, valid(0.3), 3, 1},
+		"most parties":   {[]fed.RoundRecord{record(1, nil), record(2, valid(0)), record(3, map[string]fed.Sums{"A": {Examples: 10, Loss: 5}, "B": {Examples: 10, Loss: 5}})}, nil, 3, 2},
 		"after the last": {[]fed.RoundRecord{record(1, nil), record(2, valid(2)), record(3, valid(0))}, valid(3), 2, 1},
 	} {
 		if got := Best(c.rounds, c.last, c.n); got != c.want {
@@ -512,7 +516,7 @@ func TestNoScoringWhenNotWanted(t *testing.T) {
 }
 
 // grid.md 6: the run's own deadline, or three times the median of recent rounds,
-// and never below the least.
+// and never below this federation's least.
 func TestDeadline(t *testing.T) {
 	s := time.Second
 	for _, c := range []struct {
@@ -522,11 +526,142 @@ func TestDeadline(t *testing.T) {
 	}{
 		{30, []time.Duration{s}, 30 * s}, {0, nil, 200 * s}, {0, []time.Duration{s}, 20 * s}, {0, []time.Duration{30 * s}, 90 * s},
 		{0, []time.Duration{10 * s, 30 * s, 1000 * s}, 90 * s},
-		{0, append(slices.Repeat([]time.Duration{1000 * s}, 9), slices.Repeat([]time.Duration{10 * s}, 9)...), 30 * s},
 	} {
-		l := &lead{run: fed.Run{Config: fed.RunConfig{DeadlineSeconds: c.own}}, took: c.took, Ports: Ports{MinDeadline: 20 * s}}
-		if got := l.deadline(); got != c.want {
+		l := &lead{run: fed.Run{Config: fed.RunConfig{DeadlineSeconds: c.own}}, Ports: Ports{MinDeadline: 20 * s}}
+		if got := l.policy().DeadlineAfter(c.took); got != c.want {
 			t.Errorf("own %d after %v: %v, want %v", c.own, c.took, got, c.want)
 		}
+	}
+}
+
+// The deadline covers the way of an update, too: one that is still being transferred
+// is late, is counted and left out, and its party is in the next round again.
+func TestSlowTransferIsLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, 2)
+		d.fetch = func(from fed.PartyID) error {
+			if from == id("C") && len(d.commits) == 1 {
+				time.Sleep(3 * time.Hour)
+			}
+			return nil
+		}
+		if took := d.lead(background, fed.Checkpoint{}); took != time.Minute {
+			t.Errorf("took %v", took)
+		}
+		r := d.record(1)
+		if !slices.Equal(names(r), []string{"A", "B"}) || !strings.Contains(r.Absent["C"], "late") || r.Result != "short" || !slices.Contains(d.refused, "update: late") {
+			t.Errorf("%+v, refused %v", r, d.refused)
+		}
+		if r := d.record(2); len(r.In) != 3 {
+			t.Errorf("round 2: %+v", r)
+		}
+		time.Sleep(3 * time.Hour) // what was given up ends
+	})
+}
+
+// Below the quorum a transfer is waited for beyond the deadline.
+func TestSlowTransferMakesTheQuorum(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, 1)
+		d.answer = func(c fed.Checkpoint) { d.send("A", d.update("A", c)); d.send("C", d.update("C", c)) }
+		d.fetch = func(from fed.PartyID) error {
+			if from == id("C") {
+				time.Sleep(2 * time.Minute)
+			}
+			return nil
+		}
+		if took := d.lead(background, fed.Checkpoint{}); took != 2*time.Minute || !slices.Equal(names(d.record(1)), []string{"A", "C"}) {
+			t.Errorf("after %v: %+v", took, d.record(1))
+		}
+	})
+}
+
+// A training that has finished stays finished, whatever is wrong with its ledger; a
+// person is told.
+func TestLedgerThatCannotBeClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, 2)
+		d.closing = fed.Errorf(fed.Unavailable, "", "the rules of the project are not known here")
+		d.lead(background, fed.Checkpoint{})
+		if e := d.end(); e.State != "finished" || len(e.Results) != 3 || len(d.alarms) != 1 || !strings.Contains(d.alarms[0], "rules of the project") {
+			t.Errorf("end %+v, alarms %v", e, d.alarms)
+		}
+	})
+}
+
+// What an earlier coordinator closed the ledger for is the result, so that money and
+// model belong together.
+func TestResultIsWhatTheLedgerWasClosedFor(t *testing.T) {
+	for _, c := range []struct{ here, want, alarms int }{{1, 2, 0}, {0, 4, 1}} {
+		synctest.Test(t, func(t *testing.T) {
+			d := newDesk(t, 4)
+			d.through = 2
+			d.score = func(string, fed.ScoreAsk) (fed.ScoreReply, error) {
+				d.mu.Lock()
+				defer d.mu.Unlock()
+				if len(d.commits) == 5 && c.here == 0 {
+					d.blobs.mu.Lock()
+					delete(d.blobs.all, d.commits[2].Digest)
+					d.blobs.mu.Unlock()
+				}
+				return fed.ScoreReply{Rows: 10}, nil
+			}
+			d.eval = func(_ string, ask fed.EvalAsk) (fed.EvalReply, error) {
+				if ask.Part == "valid" {
+					time.Sleep(time.Second) // behind the scoring
+				}
+				return fed.EvalReply{Sums: d.sums(10, 0.1), Train: 1}, nil
+			}
+			d.lead(background, fed.Checkpoint{})
+			if e := d.end(); e.Best != c.want || e.Params != d.commits[c.want].Digest || len(d.alarms) != c.alarms {
+				t.Errorf("end %+v, alarms %v", e, d.alarms)
+			}
+		})
+	}
+}
+
+// A member that is always busy, or never answers, does not hold up the end of a long
+// run: after two times in vain it is not asked for scores any more.
+func TestBusyMemberDoesNotHoldTheEnd(t *testing.T) {
+	for name, busy := range map[string]func(ctx context.Context) error{
+		"busy": func(context.Context) error { return fed.Errorf(fed.Busy, "", "busy") },
+		"silent": func(ctx context.Context) error {
+			<-ctx.Done()
+			return fed.Errorf(fed.Timeout, "", "no answer: %w", ctx.Err())
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			d := newDesk(t, 200)
+			asked := 0
+			d.scoreIn = func(ctx context.Context, name string, _ fed.ScoreAsk) (fed.ScoreReply, error) {
+				if name != "C" {
+					return fed.ScoreReply{Rows: 10}, nil
+				}
+				d.mu.Lock()
+				asked++
+				d.mu.Unlock()
+				return fed.ScoreReply{}, busy(ctx)
+			}
+			took := d.lead(background, fed.Checkpoint{})
+			if took > 10*time.Minute || asked > 5 || d.end().State != "finished" || len(d.scored) != 200 || len(d.scored[9]) != 2 {
+				t.Errorf("%s: asked %d times, after %v, %d rounds scored", name, asked, took, len(d.scored))
+			}
+		})
+	}
+}
+
+// A member that answers again is asked again.
+func TestPatience(t *testing.T) {
+	p := patience{failed: map[fed.PartyID]int{}}
+	want := []int{4, 1, 0}
+	for i, n := range want {
+		if got := p.tries("C"); got != n {
+			t.Errorf("after %d times in vain: %d tries, want %d", i, got, n)
+		}
+		p.note("C", false)
+	}
+	p.note("C", true)
+	if got := p.tries("C"); got != 4 {
+		t.Errorf("after an answer: %d tries", got)
 	}
 }
