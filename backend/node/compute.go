@@ -36,7 +36,11 @@ func (b *dataBook) measuredSpeed() measured {
 		return m
 	}
 	m = measured{SamplesPerS: benchmark(100 * time.Millisecond), Date: b.n.opts.Now().UTC().Format(time.DateOnly), Cores: runtime.NumCPU()}
-	if err := b.n.settings.put(b.n.ctx, computeKey, toJSON(m)); err != nil {
+	body, err := stored(m)
+	if err == nil {
+		err = b.n.settings.put(b.n.ctx, computeKey, body)
+	}
+	if err != nil {
 		b.n.opts.Log.Warn("measurement not saved", "error", err.Error())
 	}
 	return m

@@ -61,12 +61,16 @@ func (n *Node) consent(ctx context.Context, id fed.ProjectID, ds fed.DatasetID, 
 	}
 	now := n.opts.Now()
 	lim := project.Limits{MaxRuns: l.MaxRuns, MaxRounds: l.MaxRounds, MinParties: l.MinParties}
+	limits, err := stored(lim)
+	if err != nil {
+		return err
+	}
 	if err := n.db.EndConsents(ctx, query.EndConsentsParams{EndedMs: ms(now), Project: string(id)}); err != nil {
 		return fmt.Errorf("end earlier consents: %w", err)
 	}
 	cid := newHex()
 	err = n.db.PutConsent(ctx, query.PutConsentParams{
-		ID: cid, Project: string(id), Dataset: string(ds), Digest: string(digest), Limits: toJSON(lim),
+		ID: cid, Project: string(id), Dataset: string(ds), Digest: string(digest), Limits: limits,
 		CreatedMs: ms(now), UntilMs: ms(now.Add(time.Duration(days) * 24 * time.Hour)),
 	})
 	if err != nil {

@@ -121,7 +121,7 @@ func (b *peerBook) due(pause time.Duration) map[fed.DeviceID][]string {
 		connected[s.Device] = true
 	}
 	out := map[fed.DeviceID][]string{}
-	now := time.Now()
+	now := b.n.opts.Now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for d, r := range b.rows {

@@ -71,7 +71,7 @@ func (g *grids) hear(from fed.PartyID, body []byte) error {
 		return err
 	}
 	leader := x.session.State().Leader
-	now := ms(time.Now())
+	now := ms(g.n.opts.Now())
 	g.mu.Lock()
 	for p, l := range msg.All {
 		_, member := x.run.Member(p)
@@ -120,11 +120,11 @@ func (g *grids) shareLive(ctx context.Context, id fed.RunID) {
 	all := map[fed.PartyID]live{g.n.me(): liveOf(s)}
 	to := []fed.PartyID{s.Leader}
 	g.mu.Lock()
-	if time.Since(x.told) < 300*time.Millisecond {
+	if g.n.opts.Now().Sub(x.told) < 300*time.Millisecond {
 		g.mu.Unlock()
 		return
 	}
-	x.told = time.Now()
+	x.told = g.n.opts.Now()
 	if s.Leader == g.n.me() {
 		to = nil
 		for p, l := range x.remote {
@@ -226,7 +226,7 @@ func (n *Node) laneOf(v *view.RunParty, p fed.PartyID, s party.State, open bool,
 		l := remote[p]
 		if l.State != "" {
 			v.State, v.Progress = l.State, l.Progress
-			v.LastHeardMs = ms(time.Now()) - l.AtMs
+			v.LastHeardMs = ms(n.opts.Now()) - l.AtMs
 		}
 		if lane, ok := lanes[p]; ok && (lane.State == "absent" || lane.State == "late" || lane.State == "done") {
 			v.State = lane.State

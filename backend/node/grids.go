@@ -211,7 +211,7 @@ func (g *grids) heard(from fed.PartyID, id fed.RunID, m round.Msg) (*grid, error
 func (g *grids) tryNow(id fed.RunID) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	now := time.Now()
+	now := g.n.opts.Now()
 	if now.Sub(g.tried[id]) < g.n.opts.Timers.Lease {
 		return false
 	}
@@ -268,7 +268,7 @@ func (g *grids) place(ctx context.Context, run fed.Run, asked bool) error {
 func (g *grids) ports(run fed.Run) party.Ports {
 	return party.Ports{
 		Self: g.n.me(), Sign: g.n.keys().Signed, Verify: fed.VerifierOf(g.n.keys().Verify), Net: gridNet{g.n}, Store: gridStore{g.n}, Blobs: g.n.blobs(), Trainer: g.trainer, Timers: g.n.opts.Timers,
-		Stands: true, Now: time.Now, Draw: draw, Log: g.n.opts.Log, Tell: g.tell,
+		Stands: true, Now: g.n.opts.Now, Draw: draw, Log: g.n.opts.Log, Tell: g.tell,
 		Lead: func(ctx context.Context, s *party.Session, acc fed.Checkpoint) { g.lead(ctx, run, s, acc) },
 	}
 }
@@ -432,7 +432,7 @@ func (g *grids) lead(ctx context.Context, run fed.Run, s *party.Session, acc fed
 	}
 	coordinator.Lead(ctx, run, acc, coordinator.Ports{
 		Self: g.n.me(), Term: st.Mandate.Term, Mandate: st.Mandate, Verify: fed.VerifierOf(g.n.keys().Verify), Grid: register{s, g.n}, Members: members{g}, Blobs: g.n.blobs(), Book: runBook{g.n}, Ledger: runLedger{reward.Pen{Ledger: g.n.ledger, Term: st.Mandate.Term}}, Learner: g.learner,
-		Now: time.Now, Log: g.n.opts.Log, MinDeadline: g.n.opts.MinDeadline,
+		Now: g.n.opts.Now, Log: g.n.opts.Log, MinDeadline: g.n.opts.MinDeadline,
 		Tell:    func(lanes []coordinator.Lane) { g.lanes(run.ID, lanes) },
 		Refused: g.n.counts.refuse,
 		Alarm:   func(text string) { g.n.note(ctx, run.ID, "alarm", text) },

@@ -78,7 +78,11 @@ func (b *inboxBook) save(ctx context.Context, e view.InboxEntry) {
 		done = 1
 	}
 	b.entries[e.ID] = e
-	if err := b.n.db.PutInbox(ctx, query.PutInboxParams{ID: e.ID, Body: toJSON(e), TimeMs: ms(e.At), Done: done}); err != nil {
+	body, err := stored(e)
+	if err == nil {
+		err = b.n.db.PutInbox(ctx, query.PutInboxParams{ID: e.ID, Body: body, TimeMs: ms(e.At), Done: done})
+	}
+	if err != nil {
 		b.n.opts.Log.Error("inbox entry not saved", "kind", e.Kind, "error", err.Error())
 	}
 }

@@ -362,6 +362,17 @@ func newHex() string {
 	return fed.NewHexID(b)
 }
 
+// stored writes what is kept on disk. What cannot be written is an error: it must not
+// be kept as nothing.
+func stored(v any) (string, error) {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return "", fmt.Errorf("write %T: %w", v, err)
+	}
+	return string(raw), nil
+}
+
+// toJSON writes what is shown or cannot fail.
 func toJSON(v any) string {
 	raw, err := json.Marshal(v)
 	if err != nil {

@@ -106,7 +106,10 @@ func (o *operations) finish(op *operation, result string, err error) {
 }
 
 func (o *operations) save(v view.Operation) {
-	err := o.n.db.PutOperation(context.WithoutCancel(o.n.ctx), query.PutOperationParams{ID: v.ID, Body: toJSON(v), State: v.State, TimeMs: ms(v.StartedAt)})
+	body, err := stored(v)
+	if err == nil {
+		err = o.n.db.PutOperation(context.WithoutCancel(o.n.ctx), query.PutOperationParams{ID: v.ID, Body: body, State: v.State, TimeMs: ms(v.StartedAt)})
+	}
 	if err != nil {
 		o.n.opts.Log.Error("operation not saved", "kind", v.Kind, "error", err.Error())
 	}

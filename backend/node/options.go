@@ -65,7 +65,7 @@ type Options struct {
 	Volatile bool
 	Publish  Publisher
 	Log      *slog.Logger
-	Now      func() time.Time
+	Now      func() time.Time // with its monotonic part, as time.Now gives it
 	Version  string
 	Window   bool
 	// Tutorial starts the guided federation; nil when this node is itself virtual.

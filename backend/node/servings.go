@@ -161,7 +161,10 @@ func (s *servings) start(ctx context.Context, model string, d *deployment) error
 }
 
 func (s *servings) save(ctx context.Context, model string, d *deployment) error {
-	err := s.n.db.PutServing(ctx, query.PutServingParams{Model: model, Body: toJSON(d.saved), TokenHash: d.hash})
+	body, err := stored(d.saved)
+	if err == nil {
+		err = s.n.db.PutServing(ctx, query.PutServingParams{Model: model, Body: body, TokenHash: d.hash})
+	}
 	if err != nil {
 		return fmt.Errorf("save serving: %w", err)
 	}

@@ -81,9 +81,12 @@ func (n *Node) BeginUpload(ctx context.Context, name string, size int64) (view.U
 		return view.Upload{}, fed.Errorf(fed.Busy, "Finish one of them first.", "%d uploads are open", maxOpenUploads)
 	}
 	id, info := newHex(), uploadInfo{Name: safeName(name), Size: size}
-	err = root.Mkdir(id, 0o700)
+	meta, err := stored(info)
 	if err == nil {
-		err = root.WriteFile(filepath.Join(id, uploadMeta), []byte(toJSON(info)), 0o600)
+		err = root.Mkdir(id, 0o700)
+	}
+	if err == nil {
+		err = root.WriteFile(filepath.Join(id, uploadMeta), []byte(meta), 0o600)
 	}
 	if err == nil {
 		err = root.WriteFile(filepath.Join(id, uploadPart), nil, 0o600)
