@@ -93,6 +93,9 @@ type Persistent struct {
 	Members  // of Acc: the newest accepted ones count, committed or not
 	Term     uint64
 	VotedFor fed.PartyID // in Term; "" for nobody
+	// VotedAcc is the checkpoint of the ballot that was signed for VotedFor: there is
+	// one ballot of a term.
+	VotedAcc fed.Checkpoint
 	Acc      fed.Checkpoint
 	// CommittedRound is the newest round known to be committed, -1 for none.
 	CommittedRound int

@@ -178,7 +178,7 @@ func (m *Machine) prevoteAnswered(from fed.PartyID, r PrevoteReply) {
 // startVote opens a new term. The vote for oneself is saved like any other.
 func (m *Machine) startVote() {
 	m.p.Term++
-	m.p.VotedFor, m.dirty = m.cfg.Self, true
+	m.p.VotedFor, m.p.VotedAcc, m.dirty = m.cfg.Self, m.p.Acc, true
 	m.coordinator = ""
 	m.enter(Candidate)
 	m.startBallot()
@@ -199,7 +199,7 @@ func (m *Machine) voteAsked(from fed.PartyID, q Vote) {
 	reply := VoteReply{Epoch: m.p.Epoch, Term: m.p.Term, Granted: why == NotRefused, Why: why, Out: m.excluded(from)}
 	if reply.Granted {
 		if m.p.VotedFor != from {
-			m.p.VotedFor, m.dirty = from, true
+			m.p.VotedFor, m.p.VotedAcc, m.dirty = from, q.Acc, true
 		}
 		m.rearm()
 		reply.Vote = m.cfg.Sign(fed.Ballot{Run: m.cfg.Run, Epoch: q.Epoch, Term: q.Term, Candidate: from, Acc: q.Acc})
@@ -213,7 +213,7 @@ func (m *Machine) voteRefusal(from fed.PartyID, q Vote) Refusal {
 		return ForgotVotes
 	case q.Term < m.p.Term:
 		return StaleTerm
-	case m.p.VotedFor != "" && m.p.VotedFor != from:
+	case m.p.VotedFor != "" && (m.p.VotedFor != from || m.p.VotedAcc != q.Acc):
 		return VotedAlready
 	case m.older(q.Acc, q.Epoch):
 		return OlderCheckpoint

@@ -103,6 +103,24 @@ func TestVotesAreSigned(t *testing.T) {
 	}
 }
 
+// A voter signs one ballot of a term, also after a restart: the same candidate asked
+// with another checkpoint would have two mandates.
+func TestOneBallotOfATerm(t *testing.T) {
+	l := proofLab(t)
+	ask := Vote{Epoch: 1, Term: 9, Acc: l.m["B"].p.Acc}
+	other := ask
+	other.Acc = fed.Checkpoint{Term: 1, Round: 1, Digest: named("b1"), Parent: named("a0")}
+	for range 2 {
+		if !granted(l.step("B", Received{"C", ask})) {
+			t.Error("the same ballot was not signed again")
+		}
+		if granted(l.step("B", Received{"C", other})) {
+			t.Error("two ballots of one term")
+		}
+		l.restart("B")
+	}
+}
+
 // The coordinator shows its mandate until a party has answered under it; a party
 // that was started again goes on from its disk, and one that lost its memory is
 // shown it once more.

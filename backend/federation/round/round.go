@@ -257,7 +257,7 @@ func (m *Machine) adopt(term uint64) {
 	if term <= m.p.Term {
 		return
 	}
-	m.p.Term, m.p.VotedFor, m.dirty = term, "", true
+	m.p.Term, m.p.VotedFor, m.p.VotedAcc, m.dirty = term, "", fed.Checkpoint{}, true
 	m.stepDown(Follower, NewerTerm)
 	m.coordinator, m.lost = "", false
 }
