@@ -87,6 +87,9 @@ func (n *Node) Restore(ctx context.Context, passphrase string, sealed []byte) (v
 			return view.Identity{}, fed.Errorf(fed.Unavailable, "Check the free space of the disk, then try again.", "the peers cannot be saved: %w", err)
 		}
 	}
+	if err := n.cameFromBackup(ctx); err != nil {
+		return view.Identity{}, err
+	}
 	if err := self.Save(filepath.Join(n.opts.Home, "keys")); err != nil {
 		return view.Identity{}, err
 	}

@@ -1,7 +1,9 @@
 package node
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"synergos.app/desktop/backend/fed"
 )
@@ -27,7 +29,14 @@ func TestRestoredElsewhere(t *testing.T) {
 	if _, err := anna.Restore(ctx, backupPass, sealed); fed.KindOf(err) != fed.Exists {
 		t.Errorf("over a party that is there: %v", err)
 	}
+	// Since then it has published, which no backup holds.
+	anna.Data = must(anna.AddDataset(ctx, CohortFiles(t)[0], "Ward 7"))(t).ID
+	Eventually(t, "the file", func() bool { return must(anna.Dataset(ctx, anna.Data))(t).State == "ready" })
+	must(anna.PublishCard(ctx, anna.Data))(t)
+	Eventually(t, "the card at Berta", func() bool { return berta.heads(anna.me()) == anna.heads(anna.me()) })
+	wrote := anna.heads(anna.me())
 	anna.stop()
+	berta.stop()
 
 	fresh := openHospital(t, "", nil)
 	if _, err := fresh.Restore(ctx, "four words of another", sealed); fed.KindOf(err) != fed.Permission {
@@ -44,7 +53,18 @@ func TestRestoredElsewhere(t *testing.T) {
 	if fresh.identity().Name() != "Anna" || fresh.me() != anna.me() || fresh.identity().Device() == anna.identity().Device() {
 		t.Errorf("opened %q %s on %s", fresh.identity().Name(), fresh.me(), fresh.identity().Device())
 	}
+	// As long as nobody is heard it writes nothing: it does not know what it wrote.
+	alone, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+	defer cancel()
+	if _, err := fresh.book.Append(alone, fed.ScopeFederation, fed.DocCardGone, "nothing", 1); fed.KindOf(err) != fed.Unavailable {
+		t.Errorf("it wrote without its past: %v", err)
+	}
+	berta.start()
 	l.together(fresh, berta)
+	must(fresh.book.Append(ctx, fed.ScopeFederation, fed.DocCardGone, "nothing", 1))(t)
+	Eventually(t, "its whole chain at both", func() bool { return fresh.heads(fresh.me()) == wrote+1 && berta.heads(fresh.me()) == wrote+1 })
+	same(t, "forks at Berta", berta.counted("document: fork"), 0)
+	Eventually(t, "the end of the wait", func() bool { return fresh.settings.get(anewKey) == "" })
 	if _, known := berta.peers.Lookup(fresh.identity().Device()); !known {
 		t.Error("the new computer is not in Berta's table")
 	}

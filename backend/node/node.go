@@ -100,7 +100,12 @@ func Open(ctx context.Context, opts Options) (_ *Node, err error) {
 // Start opens ports and peers, resumes what was running and returns when requests
 // can be answered. It is called once.
 func (n *Node) Start(context.Context) error {
-	if n.peers.any() {
+	switch {
+	case !n.peers.any():
+	case n.settings.get(anewKey) != "":
+		n.book.ListenAnew()
+		n.work.Go(n.takeBack)
+	default:
 		n.book.Listen(max(2*n.opts.Timers.Heartbeat, 100*time.Millisecond))
 	}
 	if err := n.openNetwork(); err != nil {

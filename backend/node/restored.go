@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"strconv"
-	"time"
 
 	"synergos.app/desktop/backend/fed"
 	"synergos.app/desktop/backend/node/view"
@@ -18,6 +17,30 @@ import (
 // its own, in milliseconds.
 const restoredKey = "book.restored"
 
+// anewKey is the setting that says that this party came from a backup of its key and
+// has not taken back its documents yet.
+const anewKey = "book.anew"
+
+// takeBack waits until the documents of a party from a backup are here.
+func (n *Node) takeBack() {
+	if n.book.Settled(n.ctx) != nil {
+		return
+	}
+	if err := n.settings.put(n.ctx, anewKey, ""); err != nil {
+		n.opts.Log.Error("end of restoring not noted", "error", err.Error())
+	}
+}
+
+// cameFromBackup notes what the next start must know of a party that was restored
+// from a backup: to write nothing before a peer was heard, and to have no vote in runs
+// that it may have voted in.
+func (n *Node) cameFromBackup(ctx context.Context) error {
+	if err := n.settings.put(ctx, restoredKey, strconv.FormatInt(ms(n.opts.Now()), 10)); err != nil {
+		return err
+	}
+	return n.settings.put(ctx, anewKey, "1")
+}
+
 // tookBack follows a document of this party that came from another: the proof that
 // this folder was put back.
 func (n *Node) tookBack() {
@@ -25,7 +48,7 @@ func (n *Node) tookBack() {
 		return
 	}
 	n.then(func(ctx context.Context) {
-		if err := n.settings.put(ctx, restoredKey, strconv.FormatInt(ms(time.Now()), 10)); err != nil {
+		if err := n.settings.put(ctx, restoredKey, strconv.FormatInt(ms(n.opts.Now()), 10)); err != nil {
 			n.opts.Log.Error("restoring not noted", "error", err.Error())
 		}
 		n.inbox.ask(ctx, view.InboxEntry{

@@ -17,6 +17,7 @@ import (
 // the book's mutex.
 type holds struct {
 	unheard bool
+	anew    bool              // nothing at all may be here of what this party wrote
 	claims  map[string]*claim // by scope
 	liars   map[fed.PartyID]bool
 	change  chan struct{} // closed and replaced at each change
@@ -46,7 +47,7 @@ func (b *Book) heldLocked(k chainKey) bool {
 		}
 		delete(b.holds.claims, k.scope)
 	}
-	return b.holds.unheard && have > 0
+	return b.holds.unheard && (have > 0 || b.holds.anew)
 }
 
 // lockWhole locks the book once chain k may be written to.
@@ -71,6 +72,10 @@ func (b *Book) lockWhole(ctx context.Context, k chainKey) error {
 func (b *Book) Whole() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return b.wholeLocked()
+}
+
+func (b *Book) wholeLocked() bool {
 	for scope := range b.holds.claims {
 		if b.heldLocked(chainKey{scope, b.keys.Party()}) {
 			return false
@@ -85,6 +90,31 @@ func (b *Book) Listen(grace time.Duration) {
 	b.holds.unheard = true
 	b.mu.Unlock()
 	time.AfterFunc(grace, b.heard)
+}
+
+// ListenAnew holds all chains, also those of which nothing is here, until a peer is
+// heard: the party came from a backup that holds none of its documents.
+func (b *Book) ListenAnew() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.holds.unheard, b.holds.anew = true, true
+}
+
+// Settled waits until nothing speaks for this copy being older than what others hold.
+func (b *Book) Settled(ctx context.Context) error {
+	for {
+		b.mu.Lock()
+		whole, change := b.wholeLocked(), b.holds.change
+		b.mu.Unlock()
+		if whole {
+			return nil
+		}
+		select {
+		case <-change:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 func (b *Book) heard() {
