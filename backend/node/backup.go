@@ -74,11 +74,11 @@ func (n *Node) Restore(ctx context.Context, passphrase string, sealed []byte) (v
 	if n.backups.restored != "" {
 		return view.Identity{}, errRestart(n.backups.restored)
 	}
-	self, known, err := identity.FromBackup(sealed, passphrase, n.opts.Now())
+	opened, err := identity.FromBackup(sealed, passphrase, n.opts.Now())
 	if err != nil {
 		return view.Identity{}, err
 	}
-	for _, k := range known {
+	for _, k := range opened.Peers {
 		st, err := identity.VerifyStatement(k.Statement, n.opts.Now())
 		if err != nil {
 			return view.Identity{}, err
@@ -87,9 +87,10 @@ func (n *Node) Restore(ctx context.Context, passphrase string, sealed []byte) (v
 			return view.Identity{}, fed.Errorf(fed.Unavailable, "Check the free space of the disk, then try again.", "the peers cannot be saved: %w", err)
 		}
 	}
-	if err := n.cameFromBackup(ctx); err != nil {
+	if err := n.cameFromBackup(ctx, opened.Gone); err != nil {
 		return view.Identity{}, err
 	}
+	self := opened.Self
 	if err := self.Save(filepath.Join(n.opts.Home, "keys")); err != nil {
 		return view.Identity{}, err
 	}

@@ -61,6 +61,10 @@ func TestRestoredElsewhere(t *testing.T) {
 	}
 	berta.start()
 	l.together(fresh, berta)
+	Eventually(t, "the old computer to be withdrawn", func() bool {
+		_, allowed := berta.peers.Lookup(anna.identity().Device())
+		return !allowed && berta.peers.paired(anna.me())
+	})
 	must(fresh.book.Append(ctx, fed.ScopeFederation, fed.DocCardGone, "nothing", 1))(t)
 	Eventually(t, "its whole chain at both", func() bool { return fresh.heads(fresh.me()) == wrote+1 && berta.heads(fresh.me()) == wrote+1 })
 	same(t, "forks at Berta", berta.counted("document: fork"), 0)

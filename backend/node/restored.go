@@ -2,9 +2,11 @@ package node
 
 import (
 	"context"
+	"encoding/json"
 	"strconv"
 
 	"synergos.app/desktop/backend/fed"
+	"synergos.app/desktop/backend/network/identity"
 	"synergos.app/desktop/backend/node/view"
 )
 
@@ -31,14 +33,46 @@ func (n *Node) takeBack() {
 	}
 }
 
+// withdrawnKey is the setting that holds the withdrawals of this party's computers
+// that are no longer in use; every peer is told.
+const withdrawnKey = "identity.withdrawn"
+
 // cameFromBackup notes what the next start must know of a party that was restored
-// from a backup: to write nothing before a peer was heard, and to have no vote in runs
-// that it may have voted in.
-func (n *Node) cameFromBackup(ctx context.Context) error {
+// from a backup: to write nothing before a peer was heard, to have no vote in runs
+// that it may have voted in, and to withdraw the computer that it takes the place of.
+func (n *Node) cameFromBackup(ctx context.Context, gone identity.Signed) error {
+	list := toJSON(append(n.withdrawn(), gone))
+	if err := n.settings.put(ctx, withdrawnKey, list); err != nil {
+		return err
+	}
 	if err := n.settings.put(ctx, restoredKey, strconv.FormatInt(ms(n.opts.Now()), 10)); err != nil {
 		return err
 	}
 	return n.settings.put(ctx, anewKey, "1")
+}
+
+// withdrawn returns what this party has said of its own computers.
+func (n *Node) withdrawn() []identity.Signed {
+	var list []identity.Signed
+	if raw := n.settings.get(withdrawnKey); raw != "" && json.Unmarshal([]byte(raw), &list) != nil {
+		n.opts.Log.Error("the list of withdrawn computers cannot be read")
+	}
+	return list
+}
+
+// withdraw follows a peer that withdraws one of its own computers.
+func (n *Node) withdraw(v identity.Revocation, _ identity.Signed) {
+	n.then(func(ctx context.Context) {
+		n.peers.mu.Lock()
+		r, known := n.peers.rows[v.Device]
+		n.peers.mu.Unlock()
+		if !known || r.RevokedMs != 0 || fed.PartyID(r.Party) != v.Party() {
+			return
+		}
+		if err := n.Revoke(ctx, string(v.Device)); err != nil {
+			n.opts.Log.Error("withdrawn computer of a peer not saved", "error", err.Error())
+		}
+	})
 }
 
 // tookBack follows a document of this party that came from another: the proof that

@@ -39,13 +39,21 @@ type Known struct {
 // backup is what a backup holds. The device key is not in it: a computer that takes
 // the place of another gets a key of its own, so that each can be revoked alone.
 type backup struct {
-	Version  int       `json:"version"`
-	Name     string    `json:"name"`
-	Roles    []string  `json:"roles"`
-	NotAfter time.Time `json:"notAfter"`
-	Counter  uint64    `json:"counter"`
-	OrgSeed  []byte    `json:"orgSeed"`
-	Peers    []Known   `json:"peers"`
+	Version  int          `json:"version"`
+	Name     string       `json:"name"`
+	Roles    []string     `json:"roles"`
+	NotAfter time.Time    `json:"notAfter"`
+	Counter  uint64       `json:"counter"`
+	OrgSeed  []byte       `json:"orgSeed"`
+	Device   fed.DeviceID `json:"device"` // the computer that made the backup
+	Peers    []Known      `json:"peers"`
+}
+
+// Opened is what came out of a backup.
+type Opened struct {
+	Self  *Self   // the same organisation with a fresh device key
+	Peers []Known // those whose statements verify
+	Gone  Signed  // withdraws the computer that made the backup
 }
 
 // Backup seals the organisation key and the peers with a passphrase, as a file of
@@ -57,7 +65,7 @@ func (s *Self) Backup(passphrase string, peers []Known) ([]byte, error) {
 	}
 	plain, err := json.Marshal(backup{
 		Version: 1, Name: s.statement.Name, Roles: s.statement.Roles, NotAfter: s.statement.NotAfter,
-		Counter: s.statement.Counter, OrgSeed: s.org.Seed(), Peers: peers,
+		Counter: s.statement.Counter, OrgSeed: s.org.Seed(), Device: s.Device(), Peers: peers,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("write backup: %w", err)
@@ -84,53 +92,52 @@ func (s *Self) Backup(passphrase string, peers []Known) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// FromBackup opens a backup: the same organisation on a new computer, with a fresh
-// device key, and whom it knew. Statements that do not verify at the time now are
-// left out. It returns fed.Permission for a wrong passphrase, fed.Incompatible for a
+// FromBackup opens a backup at the time now, for a computer that takes the place of
+// the one that made it. It returns fed.Permission for a wrong passphrase, fed.Incompatible for a
 // newer version and fed.Corrupt for a file that is no backup or damaged.
-func FromBackup(sealed []byte, passphrase string, now time.Time) (*Self, []Known, error) {
+func FromBackup(sealed []byte, passphrase string, now time.Time) (Opened, error) {
 	if len(sealed) > MaxBackup {
-		return nil, nil, noBackup(errors.New("too large"))
+		return Opened{}, noBackup(errors.New("too large"))
 	}
 	with, err := age.NewScryptIdentity(passphrase)
 	if err != nil {
-		return nil, nil, wrongPassphrase(err)
+		return Opened{}, wrongPassphrase(err)
 	}
 	with.SetMaxWorkFactor(maxWork)
 	r, err := age.Decrypt(bytes.NewReader(sealed), with)
 	if wrong := new(age.NoIdentityMatchError); errors.As(err, &wrong) {
-		return nil, nil, wrongPassphrase(err)
+		return Opened{}, wrongPassphrase(err)
 	}
 	if err != nil {
-		return nil, nil, noBackup(err)
+		return Opened{}, noBackup(err)
 	}
 	plain, err := io.ReadAll(io.LimitReader(r, MaxBackup))
 	if err != nil {
-		return nil, nil, noBackup(err)
+		return Opened{}, noBackup(err)
 	}
 	return openBackup(plain, now)
 }
 
-func openBackup(plain []byte, now time.Time) (*Self, []Known, error) {
+func openBackup(plain []byte, now time.Time) (Opened, error) {
 	var b backup
 	if err := json.Unmarshal(plain, &b); err != nil {
-		return nil, nil, noBackup(err)
+		return Opened{}, noBackup(err)
 	}
 	if b.Version != 1 {
-		return nil, nil, fed.Errorf(fed.Incompatible, "Update the app.", "the backup was written by a newer version of the app")
+		return Opened{}, fed.Errorf(fed.Incompatible, "Update the app.", "the backup was written by a newer version of the app")
 	}
-	if len(b.OrgSeed) != ed25519.SeedSize || len(b.Peers) > maxKnown {
-		return nil, nil, noBackup(errors.New("a field has the wrong length"))
+	if len(b.OrgSeed) != ed25519.SeedSize || len(b.Peers) > maxKnown || !fed.ValidKeyID(string(b.Device)) {
+		return Opened{}, noBackup(errors.New("a field has the wrong length"))
 	}
 	_, device, err := ed25519.GenerateKey(nil)
 	if err != nil {
-		return nil, nil, fmt.Errorf("make device key: %w", err)
+		return Opened{}, fmt.Errorf("make device key: %w", err)
 	}
 	self, err := assemble(ed25519.NewKeyFromSeed(b.OrgSeed), device, Statement{
 		Name: b.Name, Roles: b.Roles, NotAfter: b.NotAfter.UTC(), Counter: max(b.Counter+1, uint64(max(now.Unix(), 0))), // the organisation may have said more since the backup
 	})
 	if err != nil {
-		return nil, nil, noBackup(err)
+		return Opened{}, noBackup(err)
 	}
 	known := make([]Known, 0, len(b.Peers))
 	for _, p := range b.Peers {
@@ -138,7 +145,7 @@ func openBackup(plain []byte, now time.Time) (*Self, []Known, error) {
 			known = append(known, p)
 		}
 	}
-	return self, known, nil
+	return Opened{self, known, self.Revoke(b.Device, self.statement.Counter)}, nil
 }
 
 func wrongPassphrase(err error) error {

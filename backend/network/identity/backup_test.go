@@ -31,9 +31,13 @@ func TestBackup(t *testing.T) {
 			t.Errorf("the backup shows %q", secret)
 		}
 	}
-	back, peers, err := FromBackup(sealed, pass, now)
+	opened, err := FromBackup(sealed, pass, now)
 	if err != nil {
 		t.Fatal(err)
+	}
+	back, peers := opened.Self, opened.Peers
+	if gone, err := VerifyRevocation(opened.Gone); err != nil || gone.Device != self.Device() || gone.Party() != self.Party() {
+		t.Errorf("the old computer is not withdrawn: %+v, %v", gone, err)
 	}
 	if back.Party() != self.Party() || back.Name() != "St. Anna" || back.Device() == self.Device() {
 		t.Errorf("%s %q on %s came back as %s %q on %s", self.Party(), self.Name(), self.Device(), back.Party(), back.Name(), back.Device())
@@ -100,7 +104,7 @@ func TestBackupRefuses(t *testing.T) {
 		"a short key":        {sealed(`{"version":1,"name":"x","orgSeed":"AAAA"}`), pass, fed.Corrupt},
 		"a name of control":  {sealed(`{"version":1,"name":"a\u0000b","notAfter":"2242-01-01T00:00:00Z","orgSeed":"` + "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" + `"}`), pass, fed.Corrupt},
 	} {
-		if _, _, err := FromBackup(c.file, c.pass, time.Now()); fed.KindOf(err) != c.kind {
+		if _, err := FromBackup(c.file, c.pass, time.Now()); fed.KindOf(err) != c.kind {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
