@@ -28,36 +28,20 @@ func (a *alignments) answer(ctx context.Context, from fed.PartyID, m wire.Align)
 	if !ok || p.Admin != from {
 		return nil, fed.Errorf(fed.Permission, "", "only the admin of a project aligns it")
 	}
-	t, err := a.table(ctx, p)
+	own, err := a.n.offered(ctx, p)
 	if err != nil {
 		return nil, err
 	}
 	switch m.Step {
 	case stepOffer:
-		o, err := dataset.MakeOffer(t, p.Config, p.Policy.Floor)
-		if err != nil {
-			return nil, err
-		}
-		return o.Marshal()
+		return own.offer.Marshal()
 	case stepStats:
-		return a.sums(p, t, m.Body)
+		return a.sums(ctx, p, own, m.Body)
 	}
 	return nil, fed.Errorf(fed.Invalid, "", "alignment step %q is not known", m.Step)
 }
 
-// table returns what a project may use of this party's dataset.
-func (a *alignments) table(ctx context.Context, p project.Project) (*dataset.Table, error) {
-	c, err := a.n.consentOf(ctx, p.ID)
-	if err != nil {
-		return nil, err
-	}
-	if err := a.n.barred(c.Dataset, p.Admin); err != nil {
-		return nil, err
-	}
-	return a.n.data.projectTable(ctx, c.Dataset, p.Config)
-}
-
-func (a *alignments) sums(p project.Project, t *dataset.Table, body []byte) ([]byte, error) {
+func (a *alignments) sums(ctx context.Context, p project.Project, own ownColumns, body []byte) ([]byte, error) {
 	var ask statsAsk
 	if err := json.Unmarshal(body, &ask); err != nil {
 		return nil, fed.Errorf(fed.Invalid, "", "question for sums cannot be read: %w", err)
@@ -66,12 +50,22 @@ func (a *alignments) sums(p project.Project, t *dataset.Table, body []byte) ([]b
 	if err != nil {
 		return nil, err
 	}
-	local := dataset.Local{Rename: ask.Rename}
-	rows, err := dataset.Split(t, draft, p.Config, a.myName(p), local)
-	if err != nil {
+	if err := own.follows(draft, p.Config, ask.Rename); err != nil {
 		return nil, err
 	}
-	st, err := dataset.LocalStats(t, draft, rows.Train, local, p.Policy.Floor)
+	floor := a.n.sheetOf(p).Floor
+	local := dataset.Local{Rename: ask.Rename}
+	rows, err := dataset.Split(own.table, draft, p.Config, a.myName(p), local)
+	if err != nil {
+		return nil, a.n.withheld(err)
+	}
+	if err := rows.Floor(floor); err != nil {
+		return nil, err
+	}
+	if err := a.n.tells(ctx, own.consent, floor, rows.Train); err != nil {
+		return nil, err
+	}
+	st, err := a.n.columnSums(ctx, own.consent, own, draft, rows.Train, local, floor)
 	if err != nil {
 		return nil, err
 	}

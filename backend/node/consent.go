@@ -36,6 +36,7 @@ func (n *Node) AcceptProject(ctx context.Context, id, datasetID, digest string, 
 	}
 	n.introduce(ctx, p)
 	n.inbox.answered(ctx, "invitation", id)
+	n.inbox.answered(ctx, "consent", id)
 	return n.Project(ctx, id)
 }
 
@@ -71,7 +72,7 @@ func (n *Node) consent(ctx context.Context, id fed.ProjectID, ds fed.DatasetID, 
 	cid := newHex()
 	err = n.db.PutConsent(ctx, query.PutConsentParams{
 		ID: cid, Project: string(id), Dataset: string(ds), Digest: string(digest), Limits: limits,
-		CreatedMs: ms(now), UntilMs: ms(now.Add(time.Duration(days) * 24 * time.Hour)),
+		CreatedMs: ms(now), UntilMs: ms(now.Add(time.Duration(days) * 24 * time.Hour)), Fingerprint: string(rec.file),
 	})
 	if err != nil {
 		return fmt.Errorf("save consent: %w", err)
@@ -109,7 +110,7 @@ func (n *Node) consentOf(ctx context.Context, id fed.ProjectID) (project.Consent
 		if fed.ProjectID(r.Project) != id || r.EndedMs != 0 {
 			continue
 		}
-		c := project.Consent{ID: r.ID, Project: id, Dataset: fed.DatasetID(r.Dataset), Digest: fed.Digest(r.Digest), CreatedMs: r.CreatedMs, UntilMs: r.UntilMs}
+		c := project.Consent{ID: r.ID, Project: id, Dataset: fed.DatasetID(r.Dataset), Digest: fed.Digest(r.Digest), File: fed.Digest(r.Fingerprint), CreatedMs: r.CreatedMs, UntilMs: r.UntilMs}
 		if err := json.Unmarshal([]byte(r.Limits), &c.Limits); err != nil {
 			return c, fmt.Errorf("read consent: %w", err)
 		}
@@ -139,6 +140,14 @@ func (n *Node) consents(run fed.Run) error {
 	}
 	c, err := n.consentOf(n.ctx, run.Project)
 	if err != nil {
+		return err
+	}
+	if err := experiment.Agrees(n.sheetOf(p), run.Config).Err(fed.Permission); err != nil {
+		n.counts.refuse(notAsAgreed)
+		return err
+	}
+	if err := n.stands(n.ctx, p, c); err != nil {
+		n.counts.refuse(notConsented)
 		return err
 	}
 	users := []fed.PartyID{p.Admin}

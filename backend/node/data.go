@@ -32,9 +32,10 @@ type dataBook struct {
 	n     *Node
 	cards *catalog.Catalog
 
-	mu    sync.Mutex // guards all, what it holds, and cache
+	mu    sync.Mutex // guards all, what it holds, cache and seen
 	all   map[fed.DatasetID]*owned
 	cache []*loaded // most recently used last
+	seen  map[fed.DatasetID]sighting
 
 	publishing sync.Mutex // one version of a card after the other
 	measuring  sync.Mutex
@@ -95,7 +96,9 @@ type record struct {
 	cardID  string // "" while no card is published
 	rowBand string
 	rows    int
-	shown   bool // the target is not hidden from others
+	file    fed.Digest // keyed fingerprint of the file as it was read
+	read    string     // how its owner reads it: types and target
+	shown   bool       // the target is not hidden from others
 
 	tutorial bool // for projects of the tutorial alone
 }
@@ -117,7 +120,7 @@ func openData(ctx context.Context, n *Node) (*dataBook, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read datasets: %w", err)
 	}
-	b := &dataBook{n: n, cards: catalog.New(), all: map[fed.DatasetID]*owned{}}
+	b := &dataBook{n: n, cards: catalog.New(), all: map[fed.DatasetID]*owned{}, seen: map[fed.DatasetID]sighting{}}
 	for _, r := range rows {
 		o := newOwned(fed.DatasetID(r.ID), r.Secret, r.AddedMs, int(r.Revision))
 		if err := json.Unmarshal([]byte(r.Body), &o.saved); err != nil {
@@ -246,7 +249,7 @@ func (s saved) usable() error {
 
 func (b *dataBook) record(o *owned) record {
 	s, _ := b.snap(o)
-	r := record{id: o.id, path: s.Path, ready: s.State == dataReady, secret: o.secret, columns: s.Columns, usable: s.columnsFor(fed.RunConfig{}), rowBand: dataset.RowBand(s.Rows), rows: s.Rows, tutorial: s.Tutorial}
+	r := record{id: o.id, path: s.Path, ready: s.State == dataReady, secret: o.secret, columns: s.Columns, usable: s.columnsFor(fed.RunConfig{}), rowBand: dataset.RowBand(s.Rows), rows: s.Rows, file: s.Fingerprint, read: s.shape(), tutorial: s.Tutorial}
 	if s.Named {
 		r.name = s.Name
 	}

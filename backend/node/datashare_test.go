@@ -51,7 +51,9 @@ func TestAProjectSeesNoColumnThatIsLeftOutOrHidden(t *testing.T) {
 	ctx := t.Context()
 	id := d.add(d.file("ward.csv", ward())).ID
 	create := func() string {
-		return must(d.CreateProject(ctx, view.ProjectCreate{Name: "Study", Purpose: "Learn.", DatasetID: id}))(t).ID
+		cfg := must(d.data.proposal(id))(t)
+		cfg.Validation = nil // a fifth of these few rows is too few to speak of
+		return must(d.CreateProject(ctx, view.ProjectCreate{Name: "Study", Purpose: "Learn.", DatasetID: id, Config: &cfg}))(t).ID
 	}
 	all := d.offered(create())
 	same(t, "before", fmt.Sprint(all), "map[age:feature chol:feature country:drop outcome:label part:split ward:feature]")

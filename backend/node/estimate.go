@@ -21,7 +21,7 @@ func (n *Node) Estimate(ctx context.Context, in view.ExperimentCreate) (view.Est
 		out.Problems = append(out.Problems, view.Finding{Severity: "error", Text: err.Error(), Remedy: fed.HintOf(err)})
 		return out, nil
 	}
-	doc, err := n.experimentDoc(in, p.Config)
+	doc, err := n.experimentDoc(in, p)
 	if err != nil {
 		return wrong(err)
 	}

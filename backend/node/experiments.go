@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"strings"
 
@@ -10,6 +9,7 @@ import (
 	"synergos.app/desktop/backend/learning/model"
 	"synergos.app/desktop/backend/node/view"
 	"synergos.app/desktop/backend/service/experiment"
+	"synergos.app/desktop/backend/service/project"
 )
 
 // CreateExperiment freezes the runs of a question and queues them here.
@@ -24,7 +24,7 @@ func (n *Node) CreateExperiment(ctx context.Context, in view.ExperimentCreate) (
 	if p.Alignment == nil {
 		return view.Experiment{}, fed.Errorf(fed.Invalid, "Compare the columns on the project's page first.", "the parties have not agreed on their columns yet")
 	}
-	doc, err := n.experimentDoc(in, p.Config)
+	doc, err := n.experimentDoc(in, p)
 	if err != nil {
 		return view.Experiment{}, err
 	}
@@ -50,9 +50,9 @@ func (n *Node) CreateExperiment(ctx context.Context, in view.ExperimentCreate) (
 	return n.Experiment(ctx, string(doc.ID))
 }
 
-// experimentDoc checks an experiment against its project: what was aligned cannot
-// be changed by an experiment.
-func (n *Node) experimentDoc(in view.ExperimentCreate, base fed.RunConfig) (fed.ExperimentDoc, error) {
+// experimentDoc makes an experiment of a project and refuses one of which a run would
+// be refused by the members: it cannot change what the project agreed.
+func (n *Node) experimentDoc(in view.ExperimentCreate, p project.Project) (fed.ExperimentDoc, error) {
 	cfg := in.Config
 	if cfg.Version == 0 {
 		cfg.Version = 1
@@ -67,10 +67,14 @@ func (n *Node) experimentDoc(in view.ExperimentCreate, base fed.RunConfig) (fed.
 	for k, d := range in.Space {
 		doc.Space[k] = fed.Dimension{Type: d.Type, Value: d.Value}
 	}
-	same := cfg.Target == base.Target && cfg.Task == base.Task && cfg.Scaling == base.Scaling && cfg.Missing == base.Missing &&
-		slices.Equal(cfg.Drop, base.Drop) && slices.Equal(cfg.Categorical, base.Categorical) && maps.Equal(cfg.Labels, base.Labels) && cfg.Test == base.Test
-	if !same {
-		return doc, fed.Errorf(fed.Invalid, "Start from the project's configuration, or make a new project.", "an experiment cannot change target, labels, columns, scaling or test split: they were agreed when the project was aligned")
+	trials, err := experiment.Expand(doc)
+	if err != nil {
+		return doc, err
+	}
+	for _, t := range trials {
+		if err := experiment.Agrees(n.sheetOf(p), t.Config).Err(fed.Invalid); err != nil {
+			return doc, err
+		}
 	}
 	return doc, nil
 }

@@ -66,7 +66,7 @@ func (g *grids) OpenGrid(ctx context.Context, run fed.Run) error {
 	if err := g.own(run); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, max(30*time.Second, g.n.opts.MinDeadline/2)) // reading a large file takes time
 	defer cancel()
 	var joined []fed.PartyID
 	for _, m := range run.Members {
@@ -261,7 +261,7 @@ func (g *grids) place(ctx context.Context, run fed.Run, asked bool) error {
 		return nil
 	}
 	g.open[run.ID] = x
-	x.waiting = time.AfterFunc(time.Minute, func() { g.drop(run.ID) })
+	x.waiting = time.AfterFunc(max(time.Minute, g.n.opts.MinDeadline), func() { g.drop(run.ID) })
 	return nil
 }
 

@@ -63,6 +63,7 @@ type Node struct {
 	grants    *grants
 	pendingMu sync.Mutex // one writer of registry records
 
+	tellMu     sync.Mutex // one question about this party's rows is noted after the other
 	consentMu  sync.Mutex
 	consentIDs map[fed.ProjectID]string // living consents, for the egress ledger
 

@@ -1,12 +1,17 @@
 package node
 
 import (
+	"context"
+	"encoding/json"
+	"fmt"
 	"strconv"
 
 	"synergos.app/desktop/backend/fed"
 	"synergos.app/desktop/backend/learning/dataset"
 	"synergos.app/desktop/backend/service/registry"
 	"synergos.app/desktop/backend/service/serving"
+	"synergos.app/desktop/backend/storage/sqlite"
+	"synergos.app/desktop/backend/storage/sqlite/query"
 )
 
 // pipeline adapts the agreed preparation to serving.
@@ -31,33 +36,36 @@ func (p pipeline) Encode(row map[string]any) ([]float32, []string, error) {
 func (p pipeline) Fields() []serving.Field { return p.fields }
 func (p pipeline) Classes() []string       { return p.class }
 
-// decodePipeline reads pipeline.json. own returns this party's scaler where the
-// project scales per party; nil refuses such versions.
-func (n *Node) decodePipeline(own func(*dataset.Preparation) (*dataset.Scaler, error)) serving.Decode {
-	return func(raw []byte) (serving.Pipeline, error) {
-		prep, err := dataset.ParsePreparation(raw)
-		if err != nil {
-			return nil, err
-		}
-		var sc *dataset.Scaler
-		if prep.Scaling == "per_party" {
-			if own == nil {
-				return nil, fed.Errorf(fed.Unavailable, "Serve it from the model's page.", "this version scales with each party's own figures")
-			}
-			if sc, err = own(prep); err != nil {
-				return nil, err
-			}
-		}
-		enc, err := prep.Encoder(sc)
-		if err != nil {
-			return nil, err
-		}
-		p := pipeline{enc: enc, class: prep.Classes}
-		for _, f := range fieldsOf(prep) {
-			p.fields = append(p.fields, serving.Field{Name: f.Name, Kind: f.Kind, Values: f.Values, Low: f.Low, High: f.High, Typical: f.Typical})
-		}
-		return p, nil
+// decodePipeline reads pipeline.json, with this party's own scaler of the run where the
+// project scales per party. Without a run the agreed figures of all parties stand in, so
+// that everybody can check a version.
+func (n *Node) decodePipeline(raw []byte, run fed.RunID) (serving.Pipeline, error) {
+	prep, err := dataset.ParsePreparation(raw)
+	if err != nil {
+		return nil, err
 	}
+	var sc *dataset.Scaler
+	switch {
+	case prep.Scaling == dataset.ScalePerParty && run == "":
+		prep.Scaling = dataset.ScaleFederated
+	case prep.Scaling == dataset.ScalePerParty:
+		if sc, err = n.scalerOf(n.ctx, run); err != nil {
+			return nil, err
+		}
+		if sc == nil {
+			return nil, fed.Errorf(fed.Unavailable, "Have a party that trained in the run serve it, or train in a project that scales over all parties.",
+				"this version scales the columns with each party's own figures, and this party has none: it did not train in the run")
+		}
+	}
+	enc, err := prep.Encoder(sc)
+	if err != nil {
+		return nil, err
+	}
+	p := pipeline{enc: enc, class: prep.Classes}
+	for _, f := range fieldsOf(prep) {
+		p.fields = append(p.fields, serving.Field{Name: f.Name, Kind: f.Kind, Values: f.Values, Low: f.Low, High: f.High, Typical: f.Typical})
+	}
+	return p, nil
 }
 
 // fieldsOf lists the raw columns that a prediction takes.
@@ -75,26 +83,27 @@ func fieldsOf(prep *dataset.Preparation) []registry.Field {
 	return out
 }
 
-// ownScaler fits this party's scaler from its training rows in a project.
-func (n *Node) ownScaler(id fed.ProjectID) func(*dataset.Preparation) (*dataset.Scaler, error) {
-	return func(prep *dataset.Preparation) (*dataset.Scaler, error) {
-		p, err := n.project(string(id))
-		if err != nil {
-			return nil, err
-		}
-		t, err := n.aligns.table(n.ctx, p)
-		if err != nil {
-			return nil, err
-		}
-		local := dataset.Local{}
-		name := n.aligns.myName(p)
-		if p.Alignment != nil {
-			local.Rename = p.Alignment.Renames[name]
-		}
-		rows, err := dataset.Split(t, prep, p.Config, name, local)
-		if err != nil {
-			return nil, err
-		}
-		return prep.FitLocal(t, rows.Train, local)
+// scalerOf returns this party's own scaler of a run, nil when it did not train in it.
+func (n *Node) scalerOf(ctx context.Context, run fed.RunID) (*dataset.Scaler, error) {
+	body, err := n.db.GetScaler(ctx, string(run))
+	if sqlite.NoRows(err) {
+		return nil, nil
 	}
+	if err != nil {
+		return nil, fmt.Errorf("read scaler: %w", err)
+	}
+	sc := new(dataset.Scaler)
+	if err := json.Unmarshal([]byte(body), sc); err != nil {
+		return nil, fmt.Errorf("read scaler: %w", err)
+	}
+	return sc, nil
+}
+
+// keepScaler saves the scaler that this party trains with in a run: versions of the
+// run are served with the same one.
+func (n *Node) keepScaler(ctx context.Context, run fed.RunID, sc *dataset.Scaler) error {
+	if err := n.db.PutScaler(context.WithoutCancel(ctx), query.PutScalerParams{Run: string(run), Body: toJSON(sc)}); err != nil {
+		return fmt.Errorf("save scaler: %w", err)
+	}
+	return nil
 }

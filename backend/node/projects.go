@@ -9,6 +9,7 @@ import (
 
 	"synergos.app/desktop/backend/fed"
 	"synergos.app/desktop/backend/federation/contribution"
+	"synergos.app/desktop/backend/learning/dataset"
 	"synergos.app/desktop/backend/node/view"
 	"synergos.app/desktop/backend/service/experiment"
 	"synergos.app/desktop/backend/service/project"
@@ -96,16 +97,25 @@ func (n *Node) startConfig(ctx context.Context, given *fed.RunConfig, datasetID 
 		if given.Version == 0 {
 			given.Version = 1
 		}
-		return *given, experiment.Check(*given)
+		return *given, startable(*given)
 	}
 	cfg, err := n.data.proposal(datasetID)
 	if err != nil {
 		return fed.RunConfig{}, err
 	}
-	if err := experiment.Check(cfg); err != nil {
+	if err := startable(cfg); err != nil {
 		return fed.RunConfig{}, fed.Errorf(fed.Invalid, "Choose the column to predict on the Data page first.", "the dataset is not ready for a project: %w", err)
 	}
 	return cfg, nil
+}
+
+// startable refuses a configuration that no run could use, or that no member would
+// answer for.
+func startable(cfg fed.RunConfig) error {
+	if err := experiment.Check(cfg); err != nil {
+		return err
+	}
+	return experiment.Agrees(experiment.Sheet{Config: cfg, Floor: dataset.DefaultFloor}, cfg).Err(fed.Invalid)
 }
 
 // projectFollow is what a new document of a project leads to.
@@ -123,6 +133,7 @@ func (n *Node) projectFollow(ctx context.Context, id fed.ProjectID, d fed.Doc) {
 		})
 	case d.Kind == fed.DocProject && me.State == "accepted":
 		n.introduce(ctx, p)
+		n.askAgain(ctx, p)
 	case d.Kind == fed.DocProject && d.Author == n.me():
 		n.introduce(ctx, p)
 	}
@@ -197,6 +208,8 @@ func (n *Node) projectState(p project.Project) (state, text string) {
 		return "invited", "Read what will leave this computer, then accept or decline."
 	case me.State == "declined" || me.State == "left":
 		return "left", "This party does not take part."
+	case n.outdated(p):
+		return "invited", "What leaves this computer, or your file, has changed since you accepted. Read the sheet again, then accept or decline."
 	case align == "agreed":
 		return "ready", fmt.Sprintf("%d parties have agreed on the columns and are ready to train.", len(p.Accepted()))
 	case align == "confirm" && p.Admin == n.me():

@@ -49,10 +49,7 @@ func (n *Node) buildInput(ctx context.Context, r experiment.Run, name string) (r
 		Fields: fieldsOf(prep), Classes: prep.Classes, Metrics: n.metricsFile(r), Contribution: map[string]fed.Number{},
 		Privacy: "No noise was added (no differential privacy). The coordinator and the parties of the run saw each party's updates.",
 		Card:    registry.CardInput{Title: p.Name, IntendedUse: p.Purpose, Contact: n.nameOf(string(p.Admin))},
-		Score:   serving.Score(n.decodePipeline(nil)),
-	}
-	if prep.Scaling == "per_party" {
-		in.Score = nil
+		Score:   serving.Score(n.decodePipeline),
 	}
 	for _, m := range r.Members {
 		s, _ := p.Standing(m.Party)

@@ -17,7 +17,7 @@ import (
 // openRest opens registry and serving.
 func (n *Node) openRest(ctx context.Context) (err error) {
 	n.registry = registry.New(registry.Ports{
-		Book: n.book, Blobs: n.blobs(), Keys: n.keys(), Score: serving.Score(n.decodePipeline(nil)),
+		Book: n.book, Blobs: n.blobs(), Keys: n.keys(), Score: serving.Score(n.decodePipeline),
 		Project: n.membersOf, Name: func(p fed.PartyID) string { return n.nameOf(string(p)) }, Now: n.opts.Now,
 	})
 	n.servings, err = openServings(ctx, n)

@@ -67,62 +67,91 @@ func (n *Node) rowsOf(ctx context.Context, run fed.Run) (*party.Rows, error) {
 }
 
 func (n *Node) prepareRows(ctx context.Context, run fed.Run) (*party.Rows, error) {
+	p, err := n.project(string(run.Project))
+	if err != nil {
+		return nil, err
+	}
 	prep, doc, err := n.aligns.preparation(run.Project, run.Preparation)
 	if err != nil {
 		return nil, err
 	}
-	c, err := n.consentOf(ctx, run.Project)
-	if err != nil {
-		return nil, err
-	}
-	t, err := n.data.projectTable(ctx, c.Dataset, run.Config)
-	if err != nil {
-		return nil, err
-	}
-	rec, _ := n.data.get(c.Dataset)
-	m, err := n.modelOf(run)
+	own, err := n.offered(ctx, p)
 	if err != nil {
 		return nil, err
 	}
 	name := run.NameOf(n.me())
-	out := &party.Rows{Model: m, Name: name, Secret: n.bootstrapSecret(rec.secret, name)}
-	return out, Prepare(out, t, prep, run.Config, name, doc.Renames[name])
-}
-
-// Prepare fills in a party's rows: split, scaled and encoded as agreed.
-func Prepare(out *party.Rows, t *dataset.Table, prep *dataset.Preparation, cfg fed.RunConfig, name string, rename map[string]string) error {
-	return PrepareWith(out, t, prep, cfg, name, rename, nil)
-}
-
-// PrepareWith is Prepare with a given scaler where the project scales per party;
-// nil fits the party's own.
-func PrepareWith(out *party.Rows, t *dataset.Table, prep *dataset.Preparation, cfg fed.RunConfig, name string, rename map[string]string, own *dataset.Scaler) error {
-	local := dataset.Local{Rename: rename}
-	rows, err := dataset.Split(t, prep, cfg, name, local)
+	if err := own.follows(prep, p.Config, doc.Renames[name]); err != nil {
+		n.counts.refuse(notAsAgreed)
+		return nil, err
+	}
+	m, err := n.modelOf(run)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if prep.Scaling == "per_party" {
-		local.Scaler = own
+	out := &party.Rows{Model: m, Name: name, Secret: n.bootstrapSecret(own.secret, name), Floor: n.sheetOf(p).Floor}
+	r := Recipe{Preparation: prep, Config: run.Config, Party: name, Rename: doc.Renames[name], Floor: out.Floor}
+	rows, err := r.Split(own.table)
+	if err == nil {
+		err = n.tells(ctx, own.consent, out.Floor, rows.Train, rows.Valid, rows.Test)
 	}
-	if prep.Scaling == "per_party" && own == nil {
-		if local.Scaler, err = prep.FitLocal(t, rows.Train, local); err != nil {
+	if err == nil {
+		r.Scaler, err = n.scalerOf(ctx, run.ID)
+	}
+	if err == nil {
+		err = r.Fill(out, own.table, rows)
+	}
+	if err == nil && r.Scaler != nil {
+		err = n.keepScaler(ctx, run.ID, r.Scaler)
+	}
+	if err != nil {
+		n.note(ctx, run.ID, "data", "This party's data: "+err.Error()+".") // in its own history alone
+		return nil, n.withheld(err)
+	}
+	return out, nil
+}
+
+// Recipe is what turns a table into a party's rows for a run.
+type Recipe struct {
+	Preparation *dataset.Preparation
+	Config      fed.RunConfig
+	Party       string            // its name in the run
+	Rename      map[string]string // its own columns to the shared ones
+	Scaler      *dataset.Scaler   // where the project scales per party; nil: the party's own is fitted
+	Floor       int               // least rows of a part, see dataset.Rows.Floor
+}
+
+// Split divides the rows as agreed and refuses parts below the floor.
+func (r Recipe) Split(t *dataset.Table) (*dataset.Rows, error) {
+	rows, err := dataset.Split(t, r.Preparation, r.Config, r.Party, dataset.Local{Rename: r.Rename})
+	if err != nil {
+		return nil, err
+	}
+	return rows, rows.Floor(r.Floor)
+}
+
+// Fill fills in a party's rows: scaled and encoded as agreed. A scaler that it fits
+// stays in the recipe.
+func (r *Recipe) Fill(out *party.Rows, t *dataset.Table, rows *dataset.Rows) (err error) {
+	local := dataset.Local{Rename: r.Rename}
+	if r.Preparation.Scaling == dataset.ScalePerParty && r.Scaler == nil {
+		if r.Scaler, err = r.Preparation.FitLocal(t, rows.Train, local); err != nil {
 			return err
 		}
 	}
+	local.Scaler = r.Scaler
 	for _, part := range []struct {
 		rows []int
 		to   *train.Data
 	}{{rows.Train, &out.Train}, {rows.Valid, &out.Valid}, {rows.Test, &out.Test}} {
-		x, err := prep.Apply(t, part.rows, local)
+		x, err := r.Preparation.Apply(t, part.rows, local)
 		if err != nil {
 			return err
 		}
-		y, err := prep.Labels(t, part.rows, local)
+		y, err := r.Preparation.Labels(t, part.rows, local)
 		if err != nil {
 			return err
 		}
-		*part.to = train.Data{X: x, Y: y, N: len(part.rows), D: prep.Inputs()}
+		*part.to = train.Data{X: x, Y: y, N: len(part.rows), D: r.Preparation.Inputs()}
 	}
 	return nil
 }

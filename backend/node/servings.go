@@ -141,7 +141,7 @@ func (s *servings) start(ctx context.Context, model string, d *deployment) error
 		return err
 	}
 	cfg := serving.Config{
-		Model: reg.Model, Project: reg.Project, Port: d.saved.Port, TokenHash: d.hash, Product: s.n.opts.Version, Decode: s.n.decodePipeline(s.n.ownScaler(reg.Project)), Now: s.n.opts.Now,
+		Model: reg.Model, Project: reg.Project, Port: d.saved.Port, TokenHash: d.hash, Product: s.n.opts.Version, Decode: s.n.decodePipeline, Now: s.n.opts.Now,
 	}
 	if d.saved.Exposed {
 		if err := s.expose(&cfg, d.saved); err != nil {
@@ -398,11 +398,11 @@ func (n *Node) predictor(ctx context.Context, m registry.Model) (*serving.Predic
 		}
 		number = d.saved.Number
 	}
-	v, reg, err := s.load(ctx, m.ID(), number)
+	v, _, err := s.load(ctx, m.ID(), number)
 	if err != nil {
 		return nil, 0, err
 	}
-	p, err := serving.Load(v.Files, n.decodePipeline(n.ownScaler(reg.Project)))
+	p, err := serving.Load(v.Files, n.decodePipeline)
 	return p, v.Number, err
 }
 

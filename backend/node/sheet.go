@@ -10,7 +10,16 @@ import (
 	"synergos.app/desktop/backend/fed"
 	"synergos.app/desktop/backend/federation/contribution"
 	"synergos.app/desktop/backend/node/view"
+	"synergos.app/desktop/backend/service/experiment"
 	"synergos.app/desktop/backend/service/project"
+)
+
+// The sentences of a sheet that are the same for every project.
+const (
+	sheetPrivacy = "Nothing hides a single update, and no noise is added (no differential privacy). An update can, in principle, tell something about the rows it was trained on, and the sum of a column something about one value that is far larger than all the others together."
+	sheetDays    = "After 365 days, unless you choose fewer. You can leave at any time."
+	sheetSees    = "Updates are sent openly: the coordinator and the other parties of a run see your update of each round."
+	sheetAdds    = "The admin may add parties later, who then see the same."
 )
 
 // ConsentSheet says exactly what will leave this computer under a project.
@@ -35,31 +44,59 @@ func (n *Node) ConsentSheet(_ context.Context, id, datasetID string) (view.Conse
 	params := int64(inputs+1)*4 + 300
 	v := view.ConsentSheet{
 		ProjectID: id, Asker: n.nameOf(string(p.Admin)), Purpose: p.Purpose,
-		Leaves: []view.ConsentLine{
-			{What: fmt.Sprintf("A description of each column: name, type, roughly how many cells are missing, rounded range, and the values found in at least %d rows", p.Policy.Floor), How: "Once, when the columns are compared", Who: n.nameOf(string(p.Admin)) + "; all parties see the table of columns", Bytes: 4096},
-			{What: fmt.Sprintf("Sums over your training rows, for the shared scaling: count, sum and sum of squares of each number column, count of each category; no count below %d", p.Policy.Floor), How: "Once, when the columns are compared", Who: n.nameOf(string(p.Admin)) + "; all parties see the common means and spreads", Bytes: 2048},
-			{What: "The update: how training here changed the model's numbers", How: "Once per round", Who: "The coordinator of the run; all its parties, to measure contributions", Bytes: params},
-			{What: "How well the shared model does on your held-out rows, as totals: rows, errors, right and wrong answers per class", How: "Once per round and once at the end", Who: "All parties of the run", Bytes: 5000},
-			{What: "How much each combination of the parties' updates improves the model on your held-out rows", How: "Once per round", Who: "All parties of the run", Bytes: 40_000},
-		},
+		Leaves:  n.leaves(p, params),
 		Stays:   []string{"Every row, with its outcome and its identifiers", "The file itself, its name and its folder", "Predictions for single rows"},
-		Sees:    []string{"The other parties: " + list(names) + ".", "Updates are sent openly: the coordinator and the other parties of a run see your update of each round."},
-		Privacy: "Nothing hides a single update, and no noise is added (no differential privacy). An update can, in principle, tell something about the rows it was trained on, and the sum of a column something about one value that is far larger than all the others together.",
+		Sees:    []string{"The other parties: " + list(names) + ".", sheetAdds, sheetSees},
+		Privacy: sheetPrivacy,
 		Reward:  rewardSentence(p.Policy),
-		Expires: "After 365 days, unless you choose fewer. You can leave at any time.", Datasets: n.fitting(p), Columns: columns,
+		Expires: sheetDays, Datasets: n.fitting(p), Columns: columns,
+	}
+	digest, err := n.sheetDigest(p, datasetID)
+	v.Digest = string(digest)
+	return v, err
+}
+
+// leaves lists what leaves under a project with the given inputs of its model. Every
+// line is part of what a consent is for.
+func (n *Node) leaves(p project.Project, params int64) []view.ConsentLine {
+	admin := n.nameOf(string(p.Admin))
+	floor := n.sheetOf(p).Floor
+	return []view.ConsentLine{
+		{What: fmt.Sprintf("A description of each column: name, type, roughly how many cells are missing, rounded range, and the values found in at least %d rows", floor), How: "Once, when the columns are compared", Who: admin + "; all parties see the table of columns", Bytes: 4096},
+		{What: fmt.Sprintf("Sums over your training rows, for the shared scaling: count, sum and sum of squares of each number column, count of each category; no count below %d", floor), How: "Once, when the columns are compared", Who: admin + "; all parties see the common means and spreads", Bytes: 2048},
+		{What: fmt.Sprintf("The update: how training here, on at least %d rows, changed the model's numbers", floor), How: fmt.Sprintf("Once per round, of which a run has at most %d", experiment.MaxRounds), Who: "The coordinator of the run; all its parties, to measure contributions", Bytes: params},
+		{What: fmt.Sprintf("How well the shared model does on your held-out rows, as totals: rows, errors, right and wrong answers per class; nothing of fewer than %d rows, and nothing per class when a class has fewer", floor), How: "Once per round and once at the end", Who: "All parties of the run", Bytes: 5000},
+		{What: "How much each combination of the parties' updates improves the model on your held-out rows", How: "Once per round", Who: "All parties of the run", Bytes: 40_000},
+	}
+}
+
+// sheetDigest names everything that a consent is for: the project with its
+// configuration and rules, what leaves, and the columns and the file of the dataset.
+// Who is a member is not part of it; the sheet says that the admin may add members.
+func (n *Node) sheetDigest(p project.Project, datasetID string) (fed.Digest, error) {
+	columns, err := n.data.projectColumns(datasetID, p.Config)
+	if err != nil {
+		columns = []string{}
+	}
+	rec, _ := n.data.get(fed.DatasetID(datasetID))
+	var leaves []string
+	for _, l := range n.leaves(p, 0) {
+		leaves = append(leaves, l.What, l.How)
 	}
 	raw, err := json.Marshal(struct {
-		Doc     fed.ProjectID
-		Config  fed.RunConfig
-		Policy  fed.Policy
-		Purpose string
-		Leaves  []view.ConsentLine
-	}{p.ID, p.Config, p.Policy, p.Purpose, v.Leaves})
+		Project             fed.ProjectID
+		Name, Purpose       string
+		Config              fed.RunConfig
+		Policy              fed.Policy
+		Leaves, Columns     []string
+		Dataset, Read       string
+		File                fed.Digest
+		Privacy, Days, Sees string
+	}{p.ID, p.Name, p.Purpose, p.Config, p.Policy, leaves, columns, datasetID, rec.read, rec.file, sheetPrivacy, sheetDays, sheetSees})
 	if err != nil {
-		return v, fmt.Errorf("digest the sheet: %w", err)
+		return "", fmt.Errorf("digest the sheet: %w", err)
 	}
-	v.Digest = string(fed.DigestOf(raw))
-	return v, nil
+	return fed.DigestOf(raw), nil
 }
 
 // fitting lists this party's datasets by how many columns they share with what is

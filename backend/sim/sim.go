@@ -50,6 +50,10 @@ type Rehearsal struct {
 	own   bool
 }
 
+// patience is how long the virtual parties wait for each other's work: on one computer
+// nobody is away, only slow, and who is left out for being slow would change the result.
+const patience = 24 * time.Hour
+
 // Timers are those of a rehearsal: a fifth of the real ones.
 func Timers() round.Timers { return round.Default().Divided(5) }
 
@@ -97,7 +101,7 @@ func (r *Rehearsal) party(ctx context.Context, name string, opts Options) (*node
 	}
 	home := filepath.Join(r.dir, fed.PartyID(self.Party()).Short())
 	o := node.Options{
-		Home: home, Self: self, Timers: timers, MinDeadline: 5 * time.Second, Volatile: true, Log: opts.Log, Version: "rehearsal",
+		Home: home, Self: self, Timers: timers, MinDeadline: patience, Volatile: true, Log: opts.Log, Version: "rehearsal",
 		Network: func(n *node.Node) (node.Network, error) { return join(r.Net, n) },
 	}
 	if opts.Publish != nil {

@@ -205,7 +205,12 @@ func pooledRows(ctx context.Context, p Party, prep *dataset.Preparation, cfg fed
 		return nil, fmt.Errorf("party %s: %w", p.Name, err)
 	}
 	out := &party.Rows{Name: p.Name}
-	return out, node.PrepareWith(out, t, prep, cfg, p.Name, rename, identityScaler(prep.Inputs()))
+	r := node.Recipe{Preparation: prep, Config: cfg, Party: p.Name, Rename: rename, Scaler: identityScaler(prep.Inputs())}
+	rows, err := r.Split(t)
+	if err != nil {
+		return nil, err
+	}
+	return out, r.Fill(out, t, rows)
 }
 
 func identityScaler(d int) *dataset.Scaler {

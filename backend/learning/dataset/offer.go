@@ -178,6 +178,14 @@ func (o *Offer) labels(c *Column, cfg fed.RunConfig, rows, k int) {
 	}
 }
 
+// Values returns the values of a category that the offer names.
+func (o *Offer) Values(column string) []string {
+	if c := o.column(column); c != nil {
+		return c.Categories
+	}
+	return nil
+}
+
 // Marshal returns the canonical JSON of the offer: the bytes that leave.
 func (o *Offer) Marshal() ([]byte, error) {
 	if err := o.Validate(); err != nil {

@@ -104,6 +104,12 @@ func (p *Preparation) deriveFeatures() []string {
 	return out
 }
 
+// FeaturesOf names the features that a column gives.
+func (p *Preparation) FeaturesOf(c PreparedColumn) []string {
+	one := Preparation{Columns: []PreparedColumn{c}}
+	return one.deriveFeatures()
+}
+
 // Marshal returns the canonical JSON of a valid preparation (RFC 8785).
 func (p *Preparation) Marshal() ([]byte, error) {
 	if err := p.Validate(); err != nil {

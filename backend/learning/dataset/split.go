@@ -31,6 +31,15 @@ func (l Local) own(t *Table, shared string) *Column {
 	return nil
 }
 
+// OwnName returns the party's name of the column that has a shared name, "" when it
+// has none.
+func (l Local) OwnName(t *Table, shared string) string {
+	if c := l.own(t, shared); c != nil {
+		return c.Name
+	}
+	return ""
+}
+
 // Rows are the row numbers of one party, ascending and disjoint.
 type Rows struct {
 	Train  []int

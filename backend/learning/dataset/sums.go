@@ -16,8 +16,8 @@ type Stats struct {
 }
 
 // ColumnStats are the sums of one column. Fewer than the floor of present cells
-// give zeros; so does a category below the floor, and a two-valued number whose
-// rarer value is below it.
+// give zeros; so does a category below the floor, and a number of two or three values
+// of which one is below it.
 type ColumnStats struct {
 	Count  int64   `json:"count"`
 	Sum    float64 `json:"sum"`
@@ -91,25 +91,26 @@ func numberStats(c *Column, rows []int, floor int64) (ColumnStats, error) {
 		out.Sum += v
 		out.SumSq += v * v
 	}
-	if out.Count < floor || smallPair(c, rows, floor) {
+	if out.Count < floor || fewValues(c, rows, floor) {
 		return ColumnStats{}, nil
 	}
 	return out, nil
 }
 
-// smallPair reports whether the column has two values, one of them in fewer rows
-// than the floor: its sum would give that count away.
-func smallPair(c *Column, rows []int, floor int64) bool {
-	counts := make(map[float64]int64, 3)
+// fewValues reports whether the column has two or three values, one of them in fewer
+// rows than the floor: count, sum and sum of squares are three equations that give the
+// counts of three values away.
+func fewValues(c *Column, rows []int, floor int64) bool {
+	counts := make(map[float64]int64, 4)
 	for _, r := range rows {
 		if v, ok := c.Number(r); ok {
-			if counts[v]++; len(counts) > 2 {
+			if counts[v]++; len(counts) > 3 {
 				return false
 			}
 		}
 	}
 	for _, n := range counts {
-		if len(counts) == 2 && n < floor {
+		if len(counts) > 1 && n < floor {
 			return true
 		}
 	}
@@ -117,6 +118,22 @@ func smallPair(c *Column, rows []int, floor int64) bool {
 }
 
 const maxCount = 1 << 40
+
+// Of returns the sums for the column asked from those of the same column with other
+// categories: one that was not counted has no rows that are told.
+func (c ColumnStats) Of(counted, asked PreparedColumn) ColumnStats {
+	if asked.Type.Numeric() {
+		return c
+	}
+	out := ColumnStats{Counts: make([]int64, len(asked.Categories))}
+	for k, s := range asked.Categories {
+		if i := counted.code(s); i >= 0 && i < len(c.Counts) {
+			out.Counts[k] = c.Counts[i]
+			out.Count += c.Counts[i]
+		}
+	}
+	return out
+}
 
 // Valid returns an Invalid error unless s fits the preparation and could be the
 // sums of real rows.

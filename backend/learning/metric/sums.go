@@ -72,23 +72,27 @@ func Bin(p float64) int {
 	return int(min(p*Bins, Bins-1))
 }
 
-// Merge returns the sums of the rows of a and b together. A slice that is empty
-// on one side counts as zeros when that side has no examples; otherwise slices
-// of different lengths, or counts that overflow, are of kind Incompatible.
+// Merge returns the sums of the rows of a and b together. A slice that is empty on
+// one side counts as zeros: that side has no examples, or does not tell them by class
+// (see [Disclose]). Slices of different lengths, or counts that overflow, are of kind
+// Incompatible.
 func Merge(a, b fed.Sums) (fed.Sums, error) {
 	s := fed.Sums{
 		Loss: a.Loss + b.Loss, Absolute: a.Absolute + b.Absolute, Target: a.Target + b.Target,
 		TargetSq: a.TargetSq + b.TargetSq, Residual2: a.Residual2 + b.Residual2,
 	}
 	ok := addCount(&s.Examples, a.Examples, b.Examples) && addCount(&s.Correct, a.Correct, b.Correct)
-	s.Confusion, ok = mergeCounts(a.Confusion, b.Confusion, a.Examples == 0, b.Examples == 0, ok)
-	s.Scores, ok = mergeCounts(a.Scores, b.Scores, a.Examples == 0, b.Examples == 0, ok)
-	if !ok {
+	s.Confusion, ok = mergeCounts(a.Confusion, b.Confusion, ok)
+	s.Scores, ok = mergeCounts(a.Scores, b.Scores, ok)
+	if !ok || ofValues(a) && len(b.Confusion) > 0 || ofValues(b) && len(a.Confusion) > 0 {
 		return fed.Sums{}, fed.Errorf(fed.Incompatible, "check that all parties score the same classes",
 			"metrics of %d and %d classes cannot be added", classesOf(a), classesOf(b))
 	}
 	return s, nil
 }
+
+// ofValues reports whether s are the sums of a regression.
+func ofValues(s fed.Sums) bool { return s.Absolute != 0 || s.TargetSq != 0 || s.Residual2 != 0 }
 
 func classesOf(s fed.Sums) int { return int(math.Sqrt(float64(len(s.Confusion)))) }
 
@@ -97,16 +101,14 @@ func addCount(dst *int64, a, b int64) bool {
 	return (*dst > a) == (b > 0)
 }
 
-func mergeCounts(a, b []int64, aEmpty, bEmpty, ok bool) ([]int64, bool) {
+func mergeCounts(a, b []int64, ok bool) ([]int64, bool) {
 	switch {
-	case len(a) == 0 && aEmpty:
+	case len(a) == 0:
 		return append([]int64(nil), b...), ok
-	case len(b) == 0 && bEmpty:
+	case len(b) == 0:
 		return append([]int64(nil), a...), ok
 	case len(a) != len(b):
 		return nil, false
-	case len(a) == 0:
-		return nil, ok
 	}
 	s := make([]int64, len(a))
 	for i := range a {
@@ -154,6 +156,12 @@ func validValues(s fed.Sums) error {
 func validClasses(s fed.Sums, classes int) error {
 	if classes < 2 || classes > MaxClasses {
 		return invalid("%d classes", classes)
+	}
+	if len(s.Confusion) == 0 && len(s.Scores) == 0 && s.Examples > 0 { // not told by class, see Disclose
+		if s.Correct < 0 || s.Correct > s.Examples {
+			return invalid("%d of %d examples correct", s.Correct, s.Examples)
+		}
+		return nil
 	}
 	if len(s.Confusion) != classes*classes {
 		return invalid("a confusion matrix of %d cells for %d classes", len(s.Confusion), classes)

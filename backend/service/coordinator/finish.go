@@ -236,7 +236,7 @@ func again[T any](ctx context.Context, l *lead, to fed.PartyID, least int, ask f
 		case <-ctx.Done():
 			l.patience.note(to, false)
 			return r, ctx.Err()
-		case <-time.After(l.MinDeadline / 100 << try):
+		case <-time.After(min(l.MinDeadline/100, longestRetry/8) << try):
 		}
 	}
 	l.patience.note(to, false)

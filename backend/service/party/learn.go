@@ -9,6 +9,7 @@ import (
 
 	"synergos.app/desktop/backend/fed"
 	"synergos.app/desktop/backend/federation/contribution"
+	"synergos.app/desktop/backend/learning/metric"
 	"synergos.app/desktop/backend/learning/model"
 	"synergos.app/desktop/backend/learning/tensor"
 	"synergos.app/desktop/backend/learning/train"
@@ -20,6 +21,12 @@ type Rows struct {
 	Train, Valid, Test train.Data
 	Name               string // of this party in the run
 	Secret             []byte // of the dataset: seeds what others must not replay
+	Floor              int    // least rows that anything told speaks of
+}
+
+// told are the sums of params on data as others may read them.
+func (r *Rows) told(p tensor.Params, data train.Data) fed.Sums {
+	return metric.Disclose(train.Evaluate(r.Model, p, data), r.Model.Classes(), r.Floor)
 }
 
 // heldOut are the rows for curves and scores: validation rows, or the test rows
@@ -58,7 +65,7 @@ func (l Learning) Train(ctx context.Context, run fed.Run, params []byte, n int, 
 	}
 	t := Trained{Delta: tensor.EncodeSafetensors(res.Delta, nil), Examples: int64(r.Train.N), Loss: res.Loss}
 	if h := r.heldOut(); h.N > 0 {
-		t.Valid = train.Evaluate(r.Model, start, h)
+		t.Valid = r.told(start, h)
 	}
 	return t, nil
 }
@@ -99,7 +106,7 @@ func (l Learning) Evaluate(ctx context.Context, run fed.Run, ask fed.EvalAsk) (f
 	if data.N == 0 {
 		return out, nil
 	}
-	out.Sums = train.Evaluate(r.Model, p, data)
+	out.Sums = r.told(p, data)
 	if ask.Alone {
 		out.Alone, err = Alone(ctx, r, run)
 	}
@@ -122,7 +129,7 @@ func Alone(ctx context.Context, r *Rows, run fed.Run) (*fed.Sums, error) {
 	if err != nil || p == nil {
 		return nil, err
 	}
-	s := train.Evaluate(r.Model, p, r.Test)
+	s := r.told(p, r.Test)
 	return &s, nil
 }
 

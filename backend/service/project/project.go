@@ -309,6 +309,7 @@ type Consent struct {
 	Project   fed.ProjectID `json:"project"`
 	Dataset   fed.DatasetID `json:"dataset"`
 	Digest    fed.Digest    `json:"digest"` // of the sheet
+	File      fed.Digest    `json:"file"`   // keyed fingerprint of the file that was consented
 	Limits    Limits        `json:"limits"`
 	CreatedMs int64         `json:"createdMs"`
 	UntilMs   int64         `json:"untilMs"`

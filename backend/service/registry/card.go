@@ -51,7 +51,7 @@ func taskText(in BuildInput) string {
 	for _, f := range in.Fields {
 		names = append(names, line(f.Name))
 	}
-	return fmt.Sprintf("%s, by %s with %d inputs. They are made from the columns %s.", kind, familyName(cfg.Model.Family), in.Features, strings.Join(names, ", "))
+	return fmt.Sprintf("%s, by %s with %d inputs. They are made from the columns %s.", kind, familyName(cfg.Model.Family), in.Features, strings.Join(names, ", ")) + scalingText(cfg)
 }
 
 // metricNames are the metrics as the screens call them.
@@ -82,6 +82,14 @@ func strategyWords(strategy string) string {
 		return "averaging, held close (FedProx)"
 	}
 	return line(strategy)
+}
+
+// scalingText says what a version cannot bring along.
+func scalingText(cfg fed.RunConfig) string {
+	if cfg.Scaling != "per_party" {
+		return ""
+	}
+	return " Each party scales the columns with its own figures, which never leave it: only a party that trained in the run can compute with this version."
 }
 
 func partiesText(lin Lineage) string {

@@ -33,8 +33,10 @@ type Pipeline interface {
 	Classes() []string // nil for a regression, or when it does not say
 }
 
-// Decode reads pipeline.json.
-type Decode func(raw []byte) (Pipeline, error)
+// Decode reads pipeline.json. Without a run it gives what the version is checked with
+// on every machine, with a run what this party computes with: the two differ where
+// each party scales the columns with its own figures.
+type Decode func(raw []byte, run fed.RunID) (Pipeline, error)
 
 // Files are a version folder: bytes by path.
 type Files map[string][]byte

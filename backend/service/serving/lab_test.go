@@ -28,7 +28,7 @@ type testPipe struct {
 	Mean map[string]float64 `json:"mean"`
 }
 
-func decodeTest(raw []byte) (Pipeline, error) {
+func decodeTest(raw []byte, _ fed.RunID) (Pipeline, error) {
 	var p testPipe
 	if err := json.Unmarshal(raw, &p); err != nil {
 		return nil, err

@@ -51,6 +51,7 @@ type manifest struct {
 	Model   string        `json:"model"`
 	Project fed.ProjectID `json:"project"`
 	Family  string        `json:"family"`
+	Run     fed.RunID     `json:"run"`
 	Files   []struct {
 		Path   string     `json:"path"`
 		SHA256 fed.Digest `json:"sha256"`
@@ -95,6 +96,12 @@ func Load(files Files, decode Decode) (*Predictor, error) {
 	p.info.ContentID = "sha256:" + string(fed.DigestOf(files[fileManifest]))
 	if err := p.selfTest(files[fileExamples]); err != nil {
 		return nil, err
+	}
+	if m.Run == "" {
+		return p, nil
+	}
+	if p.pipe, err = decode(files[filePipeline], m.Run); err != nil {
+		return nil, fmt.Errorf("preparation of the version: %w", err)
 	}
 	return p, nil
 }
@@ -165,7 +172,7 @@ func open(files Files, decode Decode) (*Predictor, error) {
 	if !params.Finite() {
 		return nil, corrupt("the params of the version hold numbers that are not finite")
 	}
-	pipe, err := decode(files[filePipeline])
+	pipe, err := decode(files[filePipeline], "")
 	if err != nil {
 		return nil, fmt.Errorf("preparation of the version: %w", err)
 	}

@@ -295,8 +295,8 @@ func TestSwitchUnderLoad(t *testing.T) {
 // A request that is on its way ends on the version that it began with.
 func TestRequestKeepsItsVersion(t *testing.T) {
 	gate, entered := make(chan struct{}), make(chan struct{}, 1)
-	slow := func(raw []byte) (Pipeline, error) {
-		p, err := decodeTest(raw)
+	slow := func(raw []byte, run fed.RunID) (Pipeline, error) {
+		p, err := decodeTest(raw, run)
 		return slowPipe{p, gate, entered}, err
 	}
 	s := start(t, func(c *Config) { c.Decode = slow })
@@ -336,7 +336,10 @@ func TestFullQueueAnswers429(t *testing.T) {
 	s := start(t, func(c *Config) {
 		c.Limits = DefaultLimits()
 		c.Limits.Running, c.Limits.Queue = 1, 2
-		c.Decode = func(raw []byte) (Pipeline, error) { p, err := decodeTest(raw); return slowPipe{p, gate, entered}, err }
+		c.Decode = func(raw []byte, run fed.RunID) (Pipeline, error) {
+			p, err := decodeTest(raw, run)
+			return slowPipe{p, gate, entered}, err
+		}
 	})
 	var work sync.WaitGroup
 	statuses := make(chan int, 3)
@@ -463,7 +466,10 @@ func TestStartStopStart(t *testing.T) {
 func TestStopDrains(t *testing.T) {
 	gate, entered := make(chan struct{}), make(chan struct{}, 1)
 	s := start(t, func(c *Config) {
-		c.Decode = func(raw []byte) (Pipeline, error) { p, err := decodeTest(raw); return slowPipe{p, gate, entered}, err }
+		c.Decode = func(raw []byte, run fed.RunID) (Pipeline, error) {
+			p, err := decodeTest(raw, run)
+			return slowPipe{p, gate, entered}, err
+		}
 	})
 	status := make(chan int)
 	go func() {

@@ -60,11 +60,25 @@ ON CONFLICT(id) DO UPDATE SET body = excluded.body, revision = excluded.revision
 DELETE FROM dataset WHERE id = ?;
 
 -- name: PutConsent :exec
-INSERT INTO consent(id, project, dataset, digest, limits, created_ms, until_ms) VALUES (?,?,?,?,?,?,?);
+INSERT INTO consent(id, project, dataset, digest, limits, created_ms, until_ms, fingerprint) VALUES (?,?,?,?,?,?,?,?);
 -- name: ListConsents :many
 SELECT * FROM consent ORDER BY created_ms;
 -- name: EndConsents :exec
 UPDATE consent SET ended_ms = ? WHERE project = ? AND ended_ms = 0;
+
+-- name: PutColumnAnswer :exec
+INSERT INTO column_answer(sheet, column_name, question, body, time_ms) VALUES (?,?,?,?,?);
+-- name: ColumnAnswers :many
+SELECT question, body FROM column_answer WHERE sheet = ? AND column_name = ?;
+-- name: PutToldRows :exec
+INSERT INTO told_rows(dataset, fingerprint, digest, rows, time_ms) VALUES (?,?,?,?,?)
+ON CONFLICT DO NOTHING;
+-- name: ListToldRows :many
+SELECT digest, rows FROM told_rows WHERE dataset = ? AND fingerprint = ?;
+-- name: PutScaler :exec
+INSERT INTO scaler(run, body) VALUES (?,?) ON CONFLICT DO NOTHING;
+-- name: GetScaler :one
+SELECT body FROM scaler WHERE run = ?;
 
 -- name: PutRun :exec
 INSERT INTO run(id, experiment, project, state, end_reason, problem, coordinator, started_ms, ended_ms, attempt, local)

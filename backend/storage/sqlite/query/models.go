@@ -12,15 +12,24 @@ type Answer struct {
 	Body    string
 }
 
+type ColumnAnswer struct {
+	Sheet      string
+	ColumnName string
+	Question   string
+	Body       []byte
+	TimeMs     int64
+}
+
 type Consent struct {
-	ID        string
-	Project   string
-	Dataset   string
-	Digest    string
-	Limits    string
-	CreatedMs int64
-	UntilMs   int64
-	EndedMs   int64
+	ID          string
+	Project     string
+	Dataset     string
+	Digest      string
+	Limits      string
+	CreatedMs   int64
+	UntilMs     int64
+	EndedMs     int64
+	Fingerprint string
 }
 
 type Dataset struct {
@@ -140,6 +149,11 @@ type RunEvent struct {
 	Text   string
 }
 
+type Scaler struct {
+	Run  string
+	Body string
+}
+
 type SentUpdate struct {
 	Run  string
 	Base string
@@ -155,4 +169,12 @@ type Serving struct {
 type Setting struct {
 	Key   string
 	Value string
+}
+
+type ToldRow struct {
+	Dataset     string
+	Fingerprint string
+	Digest      string
+	Rows        []byte
+	TimeMs      int64
 }

@@ -49,6 +49,43 @@ func (q *Queries) AllDocs(ctx context.Context) ([]Doc, error) {
 	return items, nil
 }
 
+const columnAnswers = `-- name: ColumnAnswers :many
+SELECT question, body FROM column_answer WHERE sheet = ? AND column_name = ?
+`
+
+type ColumnAnswersParams struct {
+	Sheet      string
+	ColumnName string
+}
+
+type ColumnAnswersRow struct {
+	Question string
+	Body     []byte
+}
+
+func (q *Queries) ColumnAnswers(ctx context.Context, arg ColumnAnswersParams) ([]ColumnAnswersRow, error) {
+	rows, err := q.db.QueryContext(ctx, columnAnswers, arg.Sheet, arg.ColumnName)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ColumnAnswersRow{}
+	for rows.Next() {
+		var i ColumnAnswersRow
+		if err := rows.Scan(&i.Question, &i.Body); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const countInviteTry = `-- name: CountInviteTry :exec
 UPDATE invite SET tries = tries + 1 WHERE hash = ?
 `
@@ -292,6 +329,17 @@ func (q *Queries) GetInvite(ctx context.Context, hash string) (Invite, error) {
 	return i, err
 }
 
+const getScaler = `-- name: GetScaler :one
+SELECT body FROM scaler WHERE run = ?
+`
+
+func (q *Queries) GetScaler(ctx context.Context, run string) (string, error) {
+	row := q.db.QueryRowContext(ctx, getScaler, run)
+	var body string
+	err := row.Scan(&body)
+	return body, err
+}
+
 const getSentUpdate = `-- name: GetSentUpdate :one
 SELECT body FROM sent_update WHERE run = ? AND base = ?
 `
@@ -443,7 +491,7 @@ func (q *Queries) LastEgress(ctx context.Context) (Egress, error) {
 }
 
 const listConsents = `-- name: ListConsents :many
-SELECT id, project, dataset, digest, limits, created_ms, until_ms, ended_ms FROM consent ORDER BY created_ms
+SELECT id, project, dataset, digest, limits, created_ms, until_ms, ended_ms, fingerprint FROM consent ORDER BY created_ms
 `
 
 func (q *Queries) ListConsents(ctx context.Context) ([]Consent, error) {
@@ -464,6 +512,7 @@ func (q *Queries) ListConsents(ctx context.Context) ([]Consent, error) {
 			&i.CreatedMs,
 			&i.UntilMs,
 			&i.EndedMs,
+			&i.Fingerprint,
 		); err != nil {
 			return nil, err
 		}
@@ -890,6 +939,43 @@ func (q *Queries) ListSettings(ctx context.Context) ([]Setting, error) {
 	return items, nil
 }
 
+const listToldRows = `-- name: ListToldRows :many
+SELECT digest, rows FROM told_rows WHERE dataset = ? AND fingerprint = ?
+`
+
+type ListToldRowsParams struct {
+	Dataset     string
+	Fingerprint string
+}
+
+type ListToldRowsRow struct {
+	Digest string
+	Rows   []byte
+}
+
+func (q *Queries) ListToldRows(ctx context.Context, arg ListToldRowsParams) ([]ListToldRowsRow, error) {
+	rows, err := q.db.QueryContext(ctx, listToldRows, arg.Dataset, arg.Fingerprint)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListToldRowsRow{}
+	for rows.Next() {
+		var i ListToldRowsRow
+		if err := rows.Scan(&i.Digest, &i.Rows); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const putAnswer = `-- name: PutAnswer :exec
 INSERT INTO answer(run, round, purpose, about, body) VALUES (?,?,?,?,?) ON CONFLICT DO NOTHING
 `
@@ -913,18 +999,42 @@ func (q *Queries) PutAnswer(ctx context.Context, arg PutAnswerParams) error {
 	return err
 }
 
+const putColumnAnswer = `-- name: PutColumnAnswer :exec
+INSERT INTO column_answer(sheet, column_name, question, body, time_ms) VALUES (?,?,?,?,?)
+`
+
+type PutColumnAnswerParams struct {
+	Sheet      string
+	ColumnName string
+	Question   string
+	Body       []byte
+	TimeMs     int64
+}
+
+func (q *Queries) PutColumnAnswer(ctx context.Context, arg PutColumnAnswerParams) error {
+	_, err := q.db.ExecContext(ctx, putColumnAnswer,
+		arg.Sheet,
+		arg.ColumnName,
+		arg.Question,
+		arg.Body,
+		arg.TimeMs,
+	)
+	return err
+}
+
 const putConsent = `-- name: PutConsent :exec
-INSERT INTO consent(id, project, dataset, digest, limits, created_ms, until_ms) VALUES (?,?,?,?,?,?,?)
+INSERT INTO consent(id, project, dataset, digest, limits, created_ms, until_ms, fingerprint) VALUES (?,?,?,?,?,?,?,?)
 `
 
 type PutConsentParams struct {
-	ID        string
-	Project   string
-	Dataset   string
-	Digest    string
-	Limits    string
-	CreatedMs int64
-	UntilMs   int64
+	ID          string
+	Project     string
+	Dataset     string
+	Digest      string
+	Limits      string
+	CreatedMs   int64
+	UntilMs     int64
+	Fingerprint string
 }
 
 func (q *Queries) PutConsent(ctx context.Context, arg PutConsentParams) error {
@@ -936,6 +1046,7 @@ func (q *Queries) PutConsent(ctx context.Context, arg PutConsentParams) error {
 		arg.Limits,
 		arg.CreatedMs,
 		arg.UntilMs,
+		arg.Fingerprint,
 	)
 	return err
 }
@@ -1134,6 +1245,20 @@ func (q *Queries) PutRunEvent(ctx context.Context, arg PutRunEventParams) error 
 	return err
 }
 
+const putScaler = `-- name: PutScaler :exec
+INSERT INTO scaler(run, body) VALUES (?,?) ON CONFLICT DO NOTHING
+`
+
+type PutScalerParams struct {
+	Run  string
+	Body string
+}
+
+func (q *Queries) PutScaler(ctx context.Context, arg PutScalerParams) error {
+	_, err := q.db.ExecContext(ctx, putScaler, arg.Run, arg.Body)
+	return err
+}
+
 const putSentUpdate = `-- name: PutSentUpdate :exec
 INSERT INTO sent_update(run, base, body) VALUES (?,?,?) ON CONFLICT DO NOTHING
 `
@@ -1175,6 +1300,30 @@ type PutSettingParams struct {
 
 func (q *Queries) PutSetting(ctx context.Context, arg PutSettingParams) error {
 	_, err := q.db.ExecContext(ctx, putSetting, arg.Key, arg.Value)
+	return err
+}
+
+const putToldRows = `-- name: PutToldRows :exec
+INSERT INTO told_rows(dataset, fingerprint, digest, rows, time_ms) VALUES (?,?,?,?,?)
+ON CONFLICT DO NOTHING
+`
+
+type PutToldRowsParams struct {
+	Dataset     string
+	Fingerprint string
+	Digest      string
+	Rows        []byte
+	TimeMs      int64
+}
+
+func (q *Queries) PutToldRows(ctx context.Context, arg PutToldRowsParams) error {
+	_, err := q.db.ExecContext(ctx, putToldRows,
+		arg.Dataset,
+		arg.Fingerprint,
+		arg.Digest,
+		arg.Rows,
+		arg.TimeMs,
+	)
 	return err
 }
 
