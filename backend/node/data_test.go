@@ -240,7 +240,7 @@ func TestOddFilesAreReadWithFindings(t *testing.T) {
 	}
 	latin := "stadt,wert,outcome\n" + strings.Repeat("M\xfcnchen,1,0\nK\xf6ln,2,1\n", 30)
 	for _, x := range []struct{ name, text, column, words, target string }{
-		{"one class.csv", oneClass, "outcome", "one class", "outcome"},
+		{"one class.csv", oneClass, "outcome", "all rows have the same", "outcome"},
 		{"nan.csv", notFinite, "bp", "NaN", ""},
 		{"latin.csv", latin, "", "", ""},
 	} {
