@@ -109,6 +109,11 @@ type RunRow struct {
 	Honesty     string        `json:"honesty"`
 	Gain        fed.Number    `json:"gain"`      // nats per row
 	Remainder   fed.Number    `json:"remainder"` // gain minus the sum of the values
+	Basis       string        `json:"basis"`     // pooled | peers: whose rows decide what is paid
+	Rows        string        `json:"rows"`      // on which rows, in words
+	Scored      int           `json:"scored"`    // rounds that count
+	Through     int           `json:"through"`   // round of the delivered model: the last that counts
+	Split       string        `json:"split"`     // how the pool was divided, in words
 	PoolCents   int64         `json:"poolCents"`
 }
 
@@ -122,6 +127,7 @@ type RunPartyRow struct {
 	Value     fed.Number  `json:"value"` // contribution, nats per row
 	Low       fed.Number  `json:"low"`   // 95% interval
 	High      fed.Number  `json:"high"`
+	Peers     fed.Number  `json:"peers"` // on the others' rows only
 	Share     fed.Number  `json:"share"` // 0..1
 	Rank      int         `json:"rank"`
 	Cents     int64       `json:"cents"`
@@ -212,14 +218,31 @@ func strategyName(s fed.StrategySpec) string {
 // setContribution puts the contributions into the rows of the parties.
 func (r *RunRow) setContribution(c view.Contribution) {
 	r.Method, r.Honesty, r.Gain, r.Remainder = c.Method, c.Honesty, c.Total, c.Remainder
+	r.Basis, r.Rows, r.Scored, r.Through = c.Basis, c.Rows, c.Scored, c.Through
 	for i := range r.Parties {
 		for _, p := range c.Parties {
 			if p.Party == r.Parties[i].Name {
 				row := &r.Parties[i]
-				row.Value, row.Low, row.High, row.Share, row.Rank, row.Cents = p.Value, p.Low, p.High, p.Share, p.Rank, p.Cents
+				row.Value, row.Low, row.High, row.Peers, row.Share, row.Rank, row.Cents = p.Value, p.Low, p.High, p.Peers, p.Share, p.Rank, p.Cents
 			}
 		}
 	}
+}
+
+// splitText says how a pool was divided.
+var splitText = map[string]string{
+	"contribution": "in proportion to the contributions",
+	"unscored":     "equally, since no round was scored",
+	"nobody":       "equally, since nobody's contribution is above zero",
+}
+
+// measured says on what the contributions rest.
+func (r RunRow) measured() string {
+	text := fmt.Sprintf("Measured on %s (%s), over %d rounds up to round %d of the delivered model.", r.Rows, r.Basis, r.Scored, r.Through)
+	if r.Split != "" {
+		text += fmt.Sprintf(" The pool is divided %s.", r.Split)
+	}
+	return text
 }
 
 // write puts the report into the folder as JSON and as a page.

@@ -34,10 +34,10 @@ func fixedReport() *Report {
 		Runs: []RunRow{{
 			ID: "r", Number: 1, Name: "FedAvg (FedProx, mu 0)", Coordinator: "Cleveland & Co", Why: "Cleveland & Co coordinates: rank 1 of 2, chosen by a majority in term 1.", Rounds: 10, BestRound: 9,
 			ParamsHash: "0123456789abcdef", Metrics: fed.Metrics{"accuracy": .8125, "auc": .9}, Method: "exact Shapley values", Honesty: "Values are estimates.",
-			Gain: .25, Remainder: -.0125, PoolCents: 100_000,
+			Gain: .25, Remainder: -.0125, PoolCents: 100_000, Basis: "pooled", Rows: "145 held-out rows", Scored: 9, Through: 9, Split: splitText["contribution"],
 			Parties: []RunPartyRow{
-				{Name: "Cleveland & Co", Train: 200, Test: 103, Federated: fed.Metrics{"accuracy": .81, "auc": .9}, Alone: fed.Metrics{"accuracy": .79, "auc": .88}, Value: .3, Low: .2, High: .4, Share: 1, Rank: 1, Cents: 100_000},
-				{Name: "Zurich and Basel", Train: 81, Test: 42, Federated: fed.Metrics{"accuracy": .9, "auc": nan}, Value: -.0375, Low: -.1, High: .025, Rank: 2},
+				{Name: "Cleveland & Co", Train: 200, Test: 103, Federated: fed.Metrics{"accuracy": .81, "auc": .9}, Alone: fed.Metrics{"accuracy": .79, "auc": .88}, Value: .3, Low: .2, High: .4, Peers: .25, Share: 1, Rank: 1, Cents: 100_000},
+				{Name: "Zurich and Basel", Train: 81, Test: 42, Federated: fed.Metrics{"accuracy": .9, "auc": nan}, Value: -.0375, Low: -.1, High: .025, Peers: -.05, Rank: 2},
 			},
 		}},
 		Best: 1, Currency: "EUR", Checks: []view.Check{{Name: "chain", OK: true, Text: "unbroken"}},

@@ -78,16 +78,17 @@ func (t *textReport) parties() {
 func (t *textReport) run(r *RunRow) {
 	t.heading(fmt.Sprintf("Run %d: %s", r.Number, r.Name))
 	t.line(fmt.Sprintf("%s %d rounds, the best is round %d. Result %s.", r.Why, r.Rounds, r.BestRound, short(r.ParamsHash)))
-	rows := [][]string{{"hospital", "train", "test", "accuracy alone", "federated", "AUC alone", "federated", "contribution", "95% interval", "share", "reward"}}
+	rows := [][]string{{"hospital", "train", "test", "accuracy alone", "federated", "AUC alone", "federated", "contribution", "95% interval", "on others' rows", "share", "reward"}}
 	for _, p := range r.Parties {
 		rows = append(rows, []string{
 			p.Name, fmt.Sprint(p.Train), fmt.Sprint(p.Test), metric(p.Alone, "accuracy"), metric(p.Federated, "accuracy"), metric(p.Alone, "auc"), metric(p.Federated, "auc"),
-			nats(p.Value), nats(p.Low) + " to " + nats(p.High), percent(float64(p.Share)), money(p.Cents),
+			nats(p.Value), nats(p.Low) + " to " + nats(p.High), nats(p.Peers), percent(float64(p.Share)), money(p.Cents),
 		})
 	}
-	rows = append(rows, []string{"all test rows", "", "", "", metric(r.Metrics, "accuracy"), "", metric(r.Metrics, "auc"), nats(r.Gain), "", "", money(r.PoolCents)})
+	rows = append(rows, []string{"all test rows", "", "", "", metric(r.Metrics, "accuracy"), "", metric(r.Metrics, "auc"), nats(r.Gain), "", "", "", money(r.PoolCents)})
 	t.table(rows)
 	t.line(fmt.Sprintf("Contribution: how much lower a party made the loss per row (%s). Of the sum, %s belongs to no single party.", r.Method, nats(r.Remainder)))
+	t.line(r.measured())
 	t.line(r.Honesty)
 }
 

@@ -139,7 +139,7 @@ func measure(ctx context.Context, s *story) (string, error) {
 		}
 		s.report.Runs[i].setContribution(first)
 	}
-	return "Shapley values with intervals, judged on rows of the others; values and remainder add up to the gain", nil
+	return "Shapley values with intervals on the held-out rows of all, beside them on the others' only; they add up to the gain", nil
 }
 
 func (s *story) contribution(ctx context.Context, p *party, run string) (view.Contribution, error) {
@@ -175,6 +175,15 @@ func (s *story) checkContribution(p *party, got, first view.Contribution) error 
 	}
 	if d := math.Abs(sum - float64(got.Total)); !(d <= figure) {
 		return wrong(p, "see GET /runs/{id}/contribution", "expected values and remainder to add up to %v; they add up to %v", got.Total, sum)
+	}
+	if got.Basis == "pooled" && !(math.Abs(float64(got.Remainder)) <= figure) {
+		return wrong(p, "see GET /runs/{id}/contribution", "expected no remainder on the rows of all; it is %v", got.Remainder)
+	}
+	if got.Scored == 0 || got.Through < got.Scored || got.Basis != first.Basis || got.Through != first.Through {
+		return wrong(p, "see GET /runs/{id}/contribution", "expected scored rounds up to the delivered model, as at the first party; %d count up to round %d, %s", got.Scored, got.Through, got.Basis)
+	}
+	if got.Unsigned > 0 || len(got.Disputes) > 0 {
+		return wrong(p, "see GET /runs/{id}/contribution", "expected every table to be signed and no dispute; %d are unsigned, %d disputes", got.Unsigned, len(got.Disputes))
 	}
 	return nil
 }
@@ -249,7 +258,7 @@ func (s *story) keepGrants(run string, c view.Contribution) {
 			row.Cents = c.Parties[k].Cents
 		}
 	}
-	s.report.Runs[i].PoolCents, s.report.Currency = poolCents, currency
+	s.report.Runs[i].PoolCents, s.report.Runs[i].Split, s.report.Currency = poolCents, splitText[c.Why], currency
 }
 
 // countersigned waits until every party but the coordinator has signed, at every

@@ -87,7 +87,17 @@ func (n *fakeNode) Contribution(_ context.Context, id string) (view.Contribution
 }
 
 func (n *fakeNode) contribution(id string) view.Contribution {
-	c := view.Contribution{RunID: id, State: "done", Method: "exact Shapley values", Honesty: "Values are estimates.", Remainder: .002, Total: .002}
+	c := view.Contribution{RunID: id, State: "done", Method: "exact Shapley values", Honesty: "Values are estimates.", Basis: "pooled", Rows: "145 held-out rows", Scored: 3, Through: 3, Why: "contribution"}
+	switch {
+	case n.lies("remainder"):
+		c.Remainder, c.Total = .002, .002
+	case n.lies("unsigned scores"):
+		c.Unsigned = 1
+	case n.lies("fork"):
+		c.Disputes = []view.Dispute{{RunID: id, Kind: "two", K: 2, By: n.name}}
+	case n.lies("unscored"):
+		c.Scored = 0
+	}
 	for j, o := range n.w.order {
 		v := fed.Number(.01 * float64(j))
 		c.Total += v
