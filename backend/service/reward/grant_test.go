@@ -1,8 +1,10 @@
 package reward
 
 import (
+	"encoding/json"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -191,4 +193,50 @@ func TestRoundCountsOnce(t *testing.T) {
 	if err := w.by["C"].Check(ctx, w.run); err != nil {
 		t.Error(err)
 	}
+}
+
+// A closing that was cut short is finished by whoever coordinates next: what it
+// wrote stands, and nothing is scored after it.
+func TestInterruptedClosing(t *testing.T) {
+	for kind, name := range map[string]string{KindScore: "B", KindGrant: "A"} {
+		w := newWorld(t)
+		w.best = 1
+		w.by["A"].score(1, gains{"A": 0.3, "B": 0.1, "C": 0})
+		ask(w, 2, gains{"A": 1, "B": 1, "C": 1})
+		if err := w.by["A"].Close(ctx, w.run); err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(w.docs, func(d fed.Doc) bool { return kindOfDoc(t, d) == kind })
+		docs := w.docs[:i+1]
+		for _, m := range w.by {
+			m.runs = map[fed.RunID]*branches{}
+		}
+		w.tell(docs)
+		next := w.by[name]
+		if n, begun := next.Through(w.run); !begun || n != 1 || len(next.Unscored(w.run)) != 0 {
+			t.Fatalf("%s: through %d, begun %v, %d rounds to score", kind, n, begun, len(next.Unscored(w.run)))
+		}
+		if err := next.pen().Close(ctx, w.run, 2); err != nil { // it would count to the second
+			t.Fatal(err)
+		}
+		var kinds []string
+		for _, e := range w.by["C"].chain() {
+			kinds = append(kinds, e.Kind)
+		}
+		if diff := cmp.Diff([]string{KindTerms, KindRound, KindScore, KindGrant, KindClose}, kinds); diff != "" {
+			t.Errorf("%s: %s", kind, diff)
+		}
+		if err := w.by["C"].Check(ctx, w.run); err != nil {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+}
+
+func kindOfDoc(t *testing.T, d fed.Doc) string {
+	t.Helper()
+	var e Entry
+	if err := json.Unmarshal(d.Body, &e); err != nil {
+		t.Fatal(err)
+	}
+	return e.Kind
 }

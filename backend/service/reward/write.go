@@ -47,8 +47,11 @@ func (l *Ledger) sign(run fed.RunID, k int, term uint64, prev fed.Digest, kind s
 
 // Unscored returns what to ask for the recorded rounds that the ledger lacks: a
 // coordinator that left may not have got to them. Rounds with too many updates are
-// left out, since they cannot be scored.
+// left out, since they cannot be scored, and so are all when closing has begun.
 func (l *Ledger) Unscored(run fed.Run) []fed.ScoreAsk {
+	if _, begun := l.Through(run); begun {
+		return nil
+	}
 	scored := map[int]bool{}
 	for _, r := range l.Rounds(run.ID) {
 		scored[r.Score.Round] = true
@@ -119,8 +122,15 @@ func newTerms(run fed.Run, p fed.Policy) Terms {
 	return t
 }
 
+// Through returns the round up to which a closing of the ledger counts that has
+// begun, or false.
+func (l *Ledger) Through(run fed.Run) (int, bool) {
+	s, ok := l.Score(run.ID)
+	return s.Through, ok
+}
+
 // Close writes the score, the grant and the closing entry of a run whose delivered
-// model is that after round through.
+// model is that after round through. What an interrupted closing has written stands.
 func (p Pen) Close(ctx context.Context, run fed.Run, through int) error {
 	terms, err := p.terms(ctx, run)
 	if err != nil {
@@ -130,6 +140,9 @@ func (p Pen) Close(ctx context.Context, run fed.Run, through int) error {
 	if chain[len(chain)-1].Kind == KindClose {
 		return nil
 	}
+	if n, begun := p.Through(run); begun {
+		through = n // what is written cannot be unsaid
+	}
 	score, err := p.recompute(ctx, run, chain, terms, through)
 	if err != nil {
 		return err
@@ -138,11 +151,16 @@ func (p Pen) Close(ctx context.Context, run fed.Run, through int) error {
 	if err != nil {
 		return err
 	}
-	if err := p.append(ctx, run, KindScore, score); err != nil {
-		return err
-	}
-	if err := p.append(ctx, run, KindGrant, grant); err != nil {
-		return err
+	for _, x := range []struct {
+		kind string
+		body any
+	}{{KindScore, score}, {KindGrant, grant}} {
+		if slices.ContainsFunc(chain, func(e Entry) bool { return e.Kind == x.kind }) {
+			continue // an earlier closing got so far
+		}
+		if err := p.append(ctx, run, x.kind, x.body); err != nil {
+			return err
+		}
 	}
 	chain, _ = p.Entries(run.ID)
 	return p.append(ctx, run, KindClose, map[string]any{"entries": len(chain) + 1, "head": chain[len(chain)-1].Hash})
