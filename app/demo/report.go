@@ -334,5 +334,5 @@ func nats(v fed.Number) string {
 	if !v.Finite() {
 		return "-"
 	}
-	return fmt.Sprintf("%+.4f", float64(v))
+	return strings.Replace(fmt.Sprintf("%+.4f", float64(v)), "-0.0000", "+0.0000", 1)
 }
