@@ -11,8 +11,8 @@ import (
 	"synergos.app/desktop/backend/service/reward"
 )
 
-// forge has a party write an entry of its own after another one of a run's ledger.
-func (h *Hospital) forge(run fed.Run, after reward.Entry, kind string) {
+// writesAfter has a party write an entry of its own after another one of a run's ledger.
+func (h *Hospital) writesAfter(run fed.Run, after reward.Entry, kind string) {
 	h.t.Helper()
 	body, err := json.Marshal(map[string]any{"by": h.Name, "kind": kind})
 	if err != nil {
@@ -49,8 +49,8 @@ func TestSecondLedgerIsShown(t *testing.T) {
 	if want.State != "done" || want.Basis != "pooled" || want.Through != d.Run.BestRound || want.Scored == 0 || want.Why != reward.WhyContribution || len(want.Disputes) != 0 || want.Unsigned != 0 {
 		t.Errorf("contribution %+v", want)
 	}
-	other.forge(r.Run, chain[0], reward.KindRound)
-	lead.forge(r.Run, chain[0], reward.KindClose)
+	other.writesAfter(r.Run, chain[0], reward.KindRound)
+	lead.writesAfter(r.Run, chain[0], reward.KindClose)
 	for _, h := range l.Hospital {
 		Eventually(t, "the dispute at "+h.Name, func() bool { return len(must(h.Rewards(t.Context(), project))(t).Disputes) > 0 })
 		got := must(h.Contribution(t.Context(), run))(t)
@@ -90,7 +90,7 @@ func TestSharesWithoutMoney(t *testing.T) {
 // What a sheet and a run say of money and of parties that are too many.
 func TestRewardsInWords(t *testing.T) {
 	for want, p := range map[string]fed.Policy{
-		"A pool of 12.50 EUR per finished run is divided by measured contribution. Contributions are measured on the held-out rows of all parties, each party's own among them. The app records who is owed what; it moves no money.": {PoolCents: 1250, Currency: "EUR", Basis: "pooled"},
+		"A pool of 12.50 EUR per finished run is divided by measured contribution. Contributions are measured on the held-out rows of all parties, each party's own among them. Synergos records who is owed what; it moves no money.": {PoolCents: 1250, Currency: "EUR", Basis: "pooled"},
 		"No money is divided; contributions are measured and shown as shares. Each party's contribution is measured on the other parties' held-out rows.":                                                                             {Currency: "EUR", Basis: "peers"},
 	} {
 		if got := rewardSentence(p); got != want {

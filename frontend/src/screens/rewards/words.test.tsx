@@ -31,7 +31,7 @@ describe('the contributions of a run', () => {
     const t = bars({ basis: 'peers', remainder: 0.0123 })
     expect(t).toContain('the held-out rows of the other parties')
     expect(t).not.toContain("On the others' rows")
-    expect(t).toContain('+0.01230 not assigned')
+    expect(t).toContain('+0.012')
   })
 
   it('say that more than 12 parties are not scored, and who gets what', () => {
