@@ -25,6 +25,7 @@ func (n *Node) openRest(ctx context.Context) (err error) {
 }
 
 func (n *Node) startRest() {
+	sweepParts(n.opts.Home)
 	n.servings.resume()
 	if n.opts.Tutorial != nil {
 		n.work.Go(n.resumeTutorial)

@@ -68,3 +68,13 @@ func (n *Node) ExportVersion(ctx context.Context, model string, number int) ([]b
 	}
 	return buf.Bytes(), nil
 }
+
+// VersionCard returns the model card of a version as Markdown.
+func (n *Node) VersionCard(ctx context.Context, model string, number int) ([]byte, error) {
+	_, v, err := n.version(model, number)
+	if err != nil {
+		return nil, err
+	}
+	card, err := n.registry.Card(ctx, v.ContentID)
+	return []byte(card), err
+}

@@ -1,9 +1,11 @@
 package serving
 
 import (
+	"bytes"
 	"context"
 	"encoding/csv"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strconv"
@@ -14,60 +16,63 @@ import (
 
 // BatchOptions describe a batch.
 type BatchOptions struct {
-	Mode     Mode   // "": Reject, row by row
-	Number   int    // of the version
-	Key      string // column to copy to the output, "": none
-	Progress func(rows int64)
+	Mode     Mode // "": Reject, row by row
+	Number   int  // of the version
+	Progress func(rows, bytes int64)
 }
 
 // BatchResult counts a batch, also one that was cancelled.
 type BatchResult struct {
-	Rows     int64 // read
-	Written  int64
-	Rejected int64
+	Rows     int64 // read, and written again
+	Rejected int64 // of them without a prediction
 }
 
-// block is how many rows are scored and written together.
-const block = 512
+// A block of rows is scored and written together: at most so many, and about so many
+// bytes.
+const (
+	blockRows  = 512
+	blockBytes = 4 << 20
+)
 
 // batch is a running batch.
 type batch struct {
-	p             *Predictor
-	opt           BatchOptions
-	in            *csvRows
-	out, rejected *csv.Writer
-	key           int // index of the key column, -1: none
-	res           BatchResult
+	p   *Predictor
+	opt BatchOptions
+	in  *csvRows
+	out io.Writer
+	eol string
+	res BatchResult
 
 	x       []float32 // [n, d] of the accepted rows of the block
-	results []Result
-	rows    []int64 // their numbers
-	keys    []string
+	results []Result  // of the accepted rows
+	rows    []scored  // of the block
 }
 
-// Batch scores a CSV file with a header, row by row in order, without keeping it
-// in memory. out gets row (from 1), the key column, label or value, one
-// probability per class, model, version and warning; rejected, which may be nil,
-// gets row, column and reason. The results are those of the endpoint, bit for bit.
-// Progress is called after every block of rows. A cancelled batch has written
-// whole rows only. Errors are of kind Invalid or Unavailable and name the line.
-func Batch(ctx context.Context, in io.Reader, out, rejected io.Writer, p *Predictor, opt BatchOptions) (BatchResult, error) {
-	rows, err := newCSVRows(p, in)
+// scored is a row of the block.
+type scored struct {
+	raw    []byte // as it stood in the file, without its line end
+	result int    // index, -1: refused
+	why    string
+}
+
+// Batch scores a file with a header, row by row in order, without keeping it in
+// memory. out gets every row as it stands in the file, byte for byte, and after it
+// prediction, one probability per class, model, version, warning and error; a name
+// that the file uses already gets a number. A row that cannot be answered keeps its
+// place with the reason in error. The results are those of the endpoint, bit for
+// bit. Only a row of another length than the header is written anew: short ones are
+// filled up, and what goes beyond the header stands in error. Progress is called
+// after every block of rows. A cancelled batch has written whole rows only. Errors
+// are of kind Invalid or Unavailable and name the line.
+func Batch(ctx context.Context, in io.Reader, out io.Writer, p *Predictor, opt BatchOptions) (BatchResult, error) {
+	rows, err := newCSVRows(p, in, true)
 	if err != nil {
 		return BatchResult{}, err
-	}
-	if rejected == nil {
-		rejected = io.Discard
 	}
 	if opt.Mode == "" {
 		opt.Mode = Reject
 	}
-	b := &batch{p: p, opt: opt, in: rows, out: csv.NewWriter(out), rejected: csv.NewWriter(rejected), key: slices.Index(rows.header, opt.Key)}
-	if opt.Key == "" {
-		b.key = -1
-	} else if b.key < 0 {
-		return BatchResult{}, invalid("the key column %.100q is not in the file", opt.Key)
-	}
+	b := &batch{p: p, opt: opt, in: rows, out: out, eol: "\n"}
 	if err := b.heads(); err != nil {
 		return BatchResult{}, err
 	}
@@ -79,20 +84,53 @@ func Batch(ctx context.Context, in io.Reader, out, rejected io.Writer, p *Predic
 	return b.res, nil
 }
 
+// heads writes the header.
 func (b *batch) heads() error {
-	head := []string{"row"}
-	if b.key >= 0 {
-		head = append(head, b.opt.Key)
+	raw := b.in.raw()
+	if bytes.HasSuffix(raw, []byte("\r\n")) {
+		b.eol = "\r\n"
 	}
-	if b.p.info.Task == fed.TaskRegress {
-		head = append(head, "value")
-	} else {
-		head = append(head, "label")
-		for _, c := range b.p.info.Classes {
-			head = append(head, "probability_"+c)
+	more := []string{"prediction"}
+	for _, c := range b.p.info.Classes {
+		more = append(more, "probability_"+c)
+	}
+	more = append(more, "model", "version", "warning", "error")
+	taken := map[string]bool{}
+	for _, name := range b.in.header {
+		taken[name] = true
+	}
+	for i, name := range more {
+		for k := 2; taken[more[i]]; k++ {
+			more[i] = fmt.Sprintf("%s_%d", name, k)
 		}
+		taken[more[i]] = true
 	}
-	return errors.Join(b.out.Write(append(head, "model", "version", "warning")), b.rejected.Write([]string{"row", "column", "reason"}))
+	var buf bytes.Buffer
+	b.line(&buf, trimEnd(raw), more)
+	return b.write(buf.Bytes())
+}
+
+// trimEnd takes the line end away.
+func trimEnd(raw []byte) []byte {
+	return bytes.TrimSuffix(bytes.TrimSuffix(raw, []byte("\n")), []byte("\r"))
+}
+
+// line writes a row as it stood, and cells after it.
+func (b *batch) line(buf *bytes.Buffer, raw []byte, cells []string) {
+	buf.Write(raw)
+	buf.WriteRune(b.in.csv.Comma)
+	buf.Write(b.cells(cells))
+	buf.WriteString(b.eol)
+}
+
+// cells writes cells in quotes where they need them.
+func (b *batch) cells(cells []string) []byte {
+	var buf bytes.Buffer
+	w := csv.NewWriter(&buf)
+	w.Comma = b.in.csv.Comma
+	_ = w.Write(cells) // a buffer takes everything
+	w.Flush()
+	return trimEnd(buf.Bytes())
 }
 
 // block reads, scores and writes the next rows; false after the last.
@@ -100,9 +138,9 @@ func (b *batch) block(ctx context.Context) (more bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
-	b.x, b.results, b.rows, b.keys = b.x[:0], b.results[:0], b.rows[:0], b.keys[:0]
+	b.x, b.results, b.rows = b.x[:0], b.results[:0], b.rows[:0]
 	more = true
-	for n := 0; n < block && more; n++ {
+	for size := 0; len(b.rows) < blockRows && size < blockBytes && more; {
 		row, err := b.in.next()
 		switch {
 		case errors.Is(err, io.EOF):
@@ -111,6 +149,7 @@ func (b *batch) block(ctx context.Context) (more bool, err error) {
 			return false, err
 		default:
 			b.take(row)
+			size += len(b.rows[len(b.rows)-1].raw)
 		}
 	}
 	if err := b.score(ctx); err != nil {
@@ -120,40 +159,61 @@ func (b *batch) block(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	if b.opt.Progress != nil {
-		b.opt.Progress(b.res.Rows)
+		b.opt.Progress(b.res.Rows, b.in.end)
 	}
 	return more, nil
 }
 
-// take prepares one row or rejects it.
+// take prepares one row or says why not.
 func (b *batch) take(row map[string]any) {
 	b.res.Rows++
-	e := b.p.encode(row, b.opt.Mode)
-	if len(e.refused) > 0 {
-		b.reject(b.res.Rows, e.refused)
-		return
-	}
-	b.x = append(b.x, e.x...)
-	b.results = append(b.results, Result{Warnings: e.warnings})
-	b.rows = append(b.rows, b.res.Rows)
-	if b.key >= 0 {
-		key := ""
-		if b.key < len(b.in.record) {
-			key = strings.Clone(b.in.record[b.key])
+	r := scored{result: -1}
+	r.raw, r.why = b.fitted()
+	if r.why == "" {
+		switch e := b.p.encode(row, b.opt.Mode); {
+		case len(e.refused) > 0:
+			r.why = reasons(e.refused)
+		default:
+			r.result = len(b.results)
+			b.x = append(b.x, e.x...)
+			b.results = append(b.results, Result{Warnings: e.warnings})
 		}
-		b.keys = append(b.keys, key)
 	}
+	b.rows = append(b.rows, r)
 }
 
-func (b *batch) reject(row int64, why []FieldError) {
-	b.res.Rejected++
-	for _, f := range why {
-		_ = b.rejected.Write([]string{strconv.FormatInt(row, 10), f.Column, f.Reason}) // Flush reports errors
+// fitted returns the row that was read last with as many cells as the header, and
+// what was cut off, as a reason.
+func (b *batch) fitted() (raw []byte, why string) {
+	raw = trimEnd(b.in.raw())
+	record, width := b.in.record, len(b.in.header)
+	if len(record) > width {
+		if !slices.ContainsFunc(record[width:], func(s string) bool { return s != "" }) {
+			return b.cells(record[:width]), ""
+		}
+		return b.cells(record[:width]), "more values than the header has columns: " + strings.Join(record[width:], " | ")
 	}
+	for range width - len(record) {
+		raw = append(raw, byte(b.in.csv.Comma))
+	}
+	return raw, ""
+}
+
+// reasons is what is wrong with a row.
+func reasons(fields []FieldError) string {
+	var out []string
+	for _, f := range fields {
+		if f.Column == "" {
+			out = append(out, f.Reason)
+			continue
+		}
+		out = append(out, f.Column+": "+f.Reason)
+	}
+	return strings.Join(out, "; ")
 }
 
 // score answers the block. When an answer is not finite the rows are answered one
-// by one, which gives the same bits, to reject only those.
+// by one, which gives the same bits, to refuse only those.
 func (b *batch) score(ctx context.Context) error {
 	err := b.p.answer(ctx, b.x, b.results)
 	var input *InputError
@@ -161,12 +221,15 @@ func (b *batch) score(ctx context.Context) error {
 		return err
 	}
 	d := b.p.model.Features()
-	for i := range b.results {
-		err := b.p.answer(ctx, b.x[i*d:(i+1)*d], b.results[i:i+1])
+	for i := range b.rows {
+		k := b.rows[i].result
+		if k < 0 {
+			continue
+		}
+		err := b.p.answer(ctx, b.x[k*d:(k+1)*d], b.results[k:k+1])
 		switch {
 		case errors.As(err, &input):
-			b.reject(b.rows[i], input.Fields)
-			b.rows[i] = 0
+			b.rows[i].result, b.rows[i].why = -1, reasons(input.Fields)
 		case err != nil:
 			return err
 		}
@@ -175,29 +238,31 @@ func (b *batch) score(ctx context.Context) error {
 }
 
 func (b *batch) flush() error {
-	for i, r := range b.results {
-		if b.rows[i] == 0 {
-			continue
-		}
-		line := []string{strconv.FormatInt(b.rows[i], 10)}
-		if b.key >= 0 {
-			line = append(line, b.keys[i])
-		}
-		if b.p.info.Task == fed.TaskRegress {
-			line = append(line, float32Text(float32(r.Value)))
+	var buf bytes.Buffer
+	version := strconv.Itoa(b.opt.Number)
+	for _, r := range b.rows {
+		cells := make([]string, 1+len(b.p.info.Classes), 5+len(b.p.info.Classes))
+		warning := ""
+		if r.result < 0 {
+			b.res.Rejected++
 		} else {
-			line = append(line, r.Label)
-			for _, v := range r.Probability {
-				line = append(line, float32Text(v))
+			answer := b.results[r.result]
+			cells[0] = answer.Label
+			if b.p.info.Task == fed.TaskRegress {
+				cells[0] = float32Text(float32(answer.Value))
 			}
+			for i, v := range answer.Probability {
+				cells[1+i] = float32Text(v)
+			}
+			warning = strings.Join(answer.Warnings, "; ")
 		}
-		line = append(line, b.p.info.Model, strconv.Itoa(b.opt.Number), strings.Join(r.Warnings, "; "))
-		_ = b.out.Write(line) // Flush reports errors
-		b.res.Written++
+		b.line(&buf, r.raw, append(cells, b.p.info.Model, version, warning, r.why))
 	}
-	b.out.Flush()
-	b.rejected.Flush()
-	if err := errors.Join(b.out.Error(), b.rejected.Error()); err != nil {
+	return b.write(buf.Bytes())
+}
+
+func (b *batch) write(p []byte) error {
+	if _, err := b.out.Write(p); err != nil {
 		return fed.Errorf(fed.Unavailable, "Check the free space of the disk.", "the results cannot be written: %w", err)
 	}
 	return nil

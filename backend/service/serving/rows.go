@@ -2,13 +2,9 @@ package serving
 
 import (
 	"bytes"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"io"
-	"strings"
-
-	"synergos.app/desktop/backend/fed"
 )
 
 // maxRowValues bounds the values of one row in the row forms.
@@ -261,7 +257,7 @@ func (r *rowReader) columns(raw []byte) error {
 
 // decodeCSV reads a CSV body with a header.
 func (p *Predictor) decodeCSV(body io.Reader, lim Limits) ([]map[string]any, error) {
-	c, err := newCSVRows(p, body)
+	c, err := newCSVRows(p, body, false)
 	if err != nil {
 		return nil, err
 	}
@@ -271,6 +267,10 @@ func (p *Predictor) decodeCSV(body io.Reader, lim Limits) ([]map[string]any, err
 		if errors.Is(err, io.EOF) {
 			return r.rows, nil
 		}
+		if err == nil && len(c.record) > len(c.header) {
+			line, _ := c.csv.FieldPos(0)
+			err = invalid("line %d has more values than the header has columns", line)
+		}
 		if err == nil {
 			err = r.add(row)
 		}
@@ -278,117 +278,4 @@ func (p *Predictor) decodeCSV(body io.Reader, lim Limits) ([]map[string]any, err
 			return nil, err
 		}
 	}
-}
-
-// csvRows reads rows of a CSV file one by one.
-type csvRows struct {
-	p      *Predictor
-	meter  *meter
-	csv    *csv.Reader
-	header []string
-	record []string // the last one read; reused
-}
-
-// maxRecord bounds one row of a CSV file, in bytes.
-const maxRecord = 1 << 20
-
-// meter stops a row that does not end.
-type meter struct {
-	r    io.Reader
-	left int
-}
-
-var errLongRecord = errors.New("a row is longer than 1 MiB")
-
-func (m *meter) Read(b []byte) (int, error) {
-	if m.left <= 0 {
-		return 0, errLongRecord
-	}
-	n, err := m.r.Read(b[:min(len(b), m.left)])
-	m.left -= n
-	return n, err
-}
-
-// newCSVRows reads the header and checks that it has the columns that the model
-// needs.
-func newCSVRows(p *Predictor, in io.Reader) (*csvRows, error) {
-	m := &meter{r: in, left: maxRecord}
-	c := &csvRows{p: p, meter: m, csv: csv.NewReader(m)}
-	c.csv.ReuseRecord, c.csv.FieldsPerRecord = true, -1
-	head, err := c.csv.Read()
-	if err != nil {
-		return nil, csvError(err, "the header")
-	}
-	if len(head) > maxRowValues {
-		return nil, invalid("the file has more than %d columns", maxRowValues)
-	}
-	seen := map[string]bool{}
-	for i, name := range head {
-		if i == 0 {
-			name = strings.TrimPrefix(name, "\ufeff")
-		}
-		name = strings.Clone(strings.TrimSpace(name))
-		if seen[name] && p.fields[name] != nil {
-			return nil, invalid("the column %q stands twice in the header", name)
-		}
-		seen[name] = true
-		c.header = append(c.header, name)
-	}
-	for _, f := range p.order {
-		if f.Required && !seen[f.Name] {
-			return nil, invalid("the column %q is missing", f.Name)
-		}
-	}
-	return c, nil
-}
-
-func csvError(err error, what string) error {
-	var bad *csv.ParseError
-	switch {
-	case errors.Is(err, io.EOF):
-		return invalid("%s is missing", what)
-	case errors.Is(err, errLongRecord):
-		return invalid("a row is longer than %d bytes; is a quote not closed?", maxRecord)
-	case errors.As(err, &bad):
-		return invalid("line %d is not CSV: check its quotes", bad.Line)
-	}
-	return fed.Errorf(fed.Unavailable, "Check that the file can be read.", "the rows cannot be read: %w", err)
-}
-
-// next returns the next row, io.EOF after the last.
-func (c *csvRows) next() (map[string]any, error) {
-	c.meter.left = maxRecord
-	record, err := c.csv.Read()
-	if err != nil {
-		if errors.Is(err, io.EOF) {
-			return nil, io.EOF
-		}
-		return nil, csvError(err, "the row")
-	}
-	c.record = record
-	row := make(map[string]any, len(c.p.order))
-	for i, cell := range record {
-		if i >= len(c.header) {
-			line, _ := c.csv.FieldPos(0)
-			return nil, invalid("line %d has more values than the header has columns", line)
-		}
-		name := c.header[i]
-		if f := c.p.fields[name]; f != nil {
-			row[name] = f.raw(cell)
-		}
-	}
-	return row, nil
-}
-
-// raw reads a cell into a number, nil for missing, or the text as it is, which
-// reading the row then judges. Cells and JSON values thus meet the same rules.
-func (c *column) raw(cell string) any {
-	v, why := c.cell(cell)
-	if why != nil {
-		return strings.Clone(cell)
-	}
-	if s, ok := v.(string); ok {
-		return strings.Clone(s)
-	}
-	return v
 }
