@@ -87,7 +87,8 @@ func openOutside(ctx context.Context, folder string) error {
 }
 
 // download writes what the API answers at address into the file path, whole or
-// not at all.
+// not at all, and for this user alone: it may hold predictions about people. JSON is
+// indented, for a person has asked for it.
 func download(ctx context.Context, handler http.Handler, address, path string) error {
 	if !strings.HasPrefix(address, api.Prefix+"/") {
 		return fed.Errorf(fed.Invalid, "save something that Synergos offers", "%q is not an address of the API", address)
@@ -105,8 +106,8 @@ func download(ctx context.Context, handler http.Handler, address, path string) e
 	if err != nil {
 		return fed.Errorf(fed.Permission, "choose another folder", "cannot write there: %w", err)
 	}
-	_, err = f.Write(w.body.Bytes())
-	err = errors.Join(err, f.Chmod(0o644), f.Close())
+	_, err = f.Write(w.readable())
+	err = errors.Join(err, f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}
@@ -131,6 +132,15 @@ func (m *memoryAnswer) WriteHeader(status int) { m.status = status }
 
 // Write implements io.Writer.
 func (m *memoryAnswer) Write(p []byte) (int, error) { return m.body.Write(p) }
+
+// readable is the body, JSON indented.
+func (m *memoryAnswer) readable() []byte {
+	var out bytes.Buffer
+	if !strings.HasPrefix(m.header.Get("Content-Type"), "application/json") || json.Indent(&out, m.body.Bytes(), "", "  ") != nil {
+		return m.body.Bytes()
+	}
+	return out.Bytes()
+}
 
 // problem is the error that the answer tells.
 func (m *memoryAnswer) problem() error {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -52,13 +53,23 @@ func TestDownload(t *testing.T) {
 			_, _ = w.Write([]byte(`{"detail":"no such model"}`))
 			return
 		}
-		_, _ = w.Write([]byte("bytes"))
+		w.Header().Set("Content-Type", r.URL.Query().Get("as"))
+		_, _ = w.Write([]byte(`{"a":1}`))
 	})
 	path := filepath.Join(t.TempDir(), "model.bin")
 	if err := download(t.Context(), h, "/api/v1/models/x/export", path); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := os.ReadFile(path); err != nil || string(got) != "bytes" {
+	if got, err := os.ReadFile(path); err != nil || string(got) != `{"a":1}` {
+		t.Errorf("%q %v", got, err)
+	}
+	if info, err := os.Stat(path); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+		t.Errorf("others may read it: %v %v", info.Mode(), err)
+	}
+	if err := download(t.Context(), h, "/api/v1/models/x/export?as=application/json", path); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != "{\n  \"a\": 1\n}" {
 		t.Errorf("%q %v", got, err)
 	}
 	other := filepath.Join(t.TempDir(), "other")

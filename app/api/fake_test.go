@@ -461,6 +461,14 @@ func (f *fake) StartBatch(ctx context.Context, model, path, output string) (view
 	return say[view.Operation](f, ctx, "StartBatch", model, path, output)
 }
 
+func (f *fake) VersionCard(ctx context.Context, model string, number int) ([]byte, error) {
+	return f.file, f.note(ctx, "VersionCard", model, number)
+}
+
+func (f *fake) BatchResult(ctx context.Context, id string) ([]byte, error) {
+	return f.file, f.note(ctx, "BatchResult", id)
+}
+
 func (f *fake) Rewards(ctx context.Context, project string) (view.Rewards, error) {
 	return say[view.Rewards](f, ctx, "Rewards", project)
 }

@@ -16,6 +16,7 @@ type modelsEngine interface {
 	Model(ctx context.Context, model string) (view.Model, error)
 	Version(ctx context.Context, model string, number int) (view.VersionDetail, error)
 	ExportVersion(ctx context.Context, model string, number int) ([]byte, error)
+	VersionCard(ctx context.Context, model string, number int) ([]byte, error)
 	StageRequests(ctx context.Context) ([]view.StageRequest, error)
 	RequestStage(ctx context.Context, model string, number int, to, reason string) (view.StageRequest, error)
 	VoteStage(ctx context.Context, id string, yes bool, reason string) (view.StageRequest, error)
@@ -76,6 +77,11 @@ func modelRoutes(api huma.API, n modelsEngine) {
 		"application/zip", func(in *ByVersion) string { return fmt.Sprintf("%s-%d.zip", plainName(in.Model), in.Number) },
 		func(ctx context.Context, in *ByVersion) ([]byte, error) {
 			return n.ExportVersion(ctx, in.Model, in.Number)
+		})
+	download(api, at(get, "/models/{model}/versions/{number}/card", "versionCard", "The model card of a version, in Markdown", "models"),
+		"text/markdown", func(in *ByVersion) string { return fmt.Sprintf("%s-%d-card.md", plainName(in.Model), in.Number) },
+		func(ctx context.Context, in *ByVersion) ([]byte, error) {
+			return n.VersionCard(ctx, in.Model, in.Number)
 		})
 }
 

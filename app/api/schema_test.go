@@ -129,8 +129,10 @@ func TestDownloads(t *testing.T) {
 	h := screensOf(f)
 	for _, c := range []struct{ target, media, disposition string }{
 		{"/activity/export", "text/csv", `attachment; filename=activity.csv`},
+		{"/batches/0123456789abcdef/result", "text/csv", `attachment; filename=predictions-01234567.csv`},
 		{"/serving-certificate", "application/x-pem-file", `attachment; filename=synergos-serving.pem`},
 		{"/models/" + oddPath + "/versions/3/export", "application/zip", `attachment; filename="Herz & Niere 50%-3.zip"`},
+		{"/models/heart~a1/versions/3/card", "text/markdown", `attachment; filename=heart-3-card.md`},
 		{"/models/%C3%85%22/versions/3/export", "application/zip", `attachment; filename*=utf-8''%C3%85%22-3.zip`},
 		{"/ledger/export?project=p1", "application/jsonl", `attachment; filename=ledger-p1.jsonl`},
 	} {

@@ -159,6 +159,7 @@ var modelEndpoints = []endpoint{
 	{post, "/models", "/models", `{"runId":"r1","name":"` + oddModel + `"}`, 201, "RegisterModel", with("r1", oddModel)},
 	{get, "/models/{model}", "/models/" + oddPath, "", 200, "Model", with(oddModel)},
 	{get, "/models/{model}/versions/{number}", "/models/" + oddPath + "/versions/3", "", 200, "Version", with(oddModel, 3)},
+	{get, "/models/{model}/versions/{number}/card", "/models/" + oddPath + "/versions/3/card", "", 200, "VersionCard", with(oddModel, 3)},
 	{get, "/models/{model}/versions/{number}/export", "/models/" + oddPath + "/versions/3/export", "", 200, "ExportVersion", with(oddModel, 3)},
 	{get, "/stage-requests", "/stage-requests", "", 200, "StageRequests", nil},
 	{post, "/stage-requests", "/stage-requests", `{"model":"m","number":2,"to":"production","reason":"better"}`, 201, "RequestStage", with("m", 2, "production", "better")},
@@ -173,6 +174,7 @@ var servingEndpoints = []endpoint{
 	{post, "/serving/{model}/token", "/serving/m/token", "", 201, "NewServingToken", with("m")},
 	{post, "/serving/{model}/predict", "/serving/m/predict", `{"rows":[{"age":63,"sex":"f","chol":null}]}`, 200, "TryPrediction", with("m", []map[string]any{{"age": 63.0, "sex": "f", "chol": nil}})},
 	{post, "/batches", "/batches", `{"model":"m","path":"/data/in.csv"}`, 202, "StartBatch", with("m", "/data/in.csv", "")},
+	{get, "/batches/{id}/result", "/batches/b1/result", "", 200, "BatchResult", with("b1")},
 }
 
 var rewardEndpoints = []endpoint{

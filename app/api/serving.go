@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/danielgtaylor/huma/v2"
 	"synergos.app/desktop/backend/node/view"
@@ -15,6 +16,7 @@ type servingEngine interface {
 	NewServingToken(ctx context.Context, model string) (view.Serving, error)
 	TryPrediction(ctx context.Context, model string, rows []map[string]any) (view.Prediction, error)
 	StartBatch(ctx context.Context, model, path, output string) (view.Operation, error)
+	BatchResult(ctx context.Context, id string) ([]byte, error)
 	ServingCertificate(ctx context.Context) ([]byte, error)
 }
 
@@ -43,7 +45,7 @@ type startBatch struct {
 	Body struct {
 		Model  string `json:"model" minLength:"1" maxLength:"200" pattern:"^[^\\x00-\\x1f\\x7f/\\\\]+$"`
 		Path   string `json:"path" minLength:"1" maxLength:"4096" doc:"file to score, on this computer"`
-		Output string `json:"output,omitempty" maxLength:"4096" doc:"empty: beside the file"`
+		Output string `json:"output,omitempty" maxLength:"4096" doc:"where the result goes, a file that does not exist; empty: into the folder of exports"`
 	}
 }
 
@@ -70,5 +72,8 @@ func servingScreen(n servingEngine) Screen {
 			func(ctx context.Context, in *startBatch) (view.Operation, error) {
 				return n.StartBatch(ctx, in.Body.Model, in.Body.Path, in.Body.Output)
 			})
+		download(api, at(get, "/batches/{id}/result", "batchResult", "The table with its predictions; id is that of the operation", "serving"),
+			"text/csv", func(in *ByID) string { return fmt.Sprintf("predictions-%.8s.csv", in.ID) },
+			func(ctx context.Context, in *ByID) ([]byte, error) { return n.BatchResult(ctx, in.ID) })
 	}
 }

@@ -44,15 +44,19 @@ describe('in a browser', () => {
       asked.push(u)
       return new Response('a;b')
     })
-    await native.saveFile('list.csv', '/activity/export')
+    expect(await native.saveFile('list.csv', '/activity/export')).toBeNull()
     expect(asked).toEqual(['/api/v1/activity/export'])
     expect(clicked).toEqual([{ name: 'list.csv', href: 'blob:x' }])
     expect(document.querySelector('a[download]')).toBeNull() // leaves nothing behind
   })
 
-  it('gives back what it lent for a download', () => {
+  it('gives back what it lent for a download, and indents JSON', async () => {
     vi.useFakeTimers()
-    native.saveText('a.json', '{}')
+    vi.stubGlobal('fetch', async () => new Response('{"a":[1]}'))
+    const made = vi.spyOn(globalThis, 'Blob')
+    await native.saveFile('a.json', '/experiments/e/config')
+    const parts = made.mock.calls[0][0] as ArrayBuffer[]
+    expect(new TextDecoder().decode(parts[0])).toBe('{\n  "a": [\n    1\n  ]\n}')
     expect(URL.revokeObjectURL).not.toHaveBeenCalled()
     vi.advanceTimersByTime(10_000)
     expect(URL.revokeObjectURL).toHaveBeenCalledWith('blob:x')
@@ -99,10 +103,12 @@ describe('in the window', () => {
     const d = bind()
     const fetch = vi.fn()
     vi.stubGlobal('fetch', fetch)
-    await native.saveFile('m.synergos-model', '/models/a/versions/1/export')
-    expect(d.SaveFile).toHaveBeenCalledWith('m.synergos-model', '/api/v1/models/a/versions/1/export')
+    expect(await native.saveFile('m.zip', '/models/a/versions/1/export')).toBe('')
+    expect(d.SaveFile).toHaveBeenCalledWith('m.zip', '/api/v1/models/a/versions/1/export')
     expect(fetch).not.toHaveBeenCalled()
     expect(clicked).toEqual([])
+    bind({ SaveFile: answer('/home/anna/m.zip') })
+    expect(await native.saveFile('m.zip', '/models/a/versions/1/export')).toBe('/home/anna/m.zip')
   })
 
   it('copies, notifies, reveals and opens by Go', async () => {

@@ -50,21 +50,21 @@ export async function openFolder(): Promise<string | null> {
   return ((await within(600_000, b.OpenFolder())) as string | null) ?? ''
 }
 
-// saveFile keeps what the API offers under path. The window asks where and lets Go
-// write the file; a browser downloads it.
-export async function saveFile(name: string, path: string): Promise<void> {
+// saveFile keeps what the API offers under path. The window asks where, lets Go
+// write the file and gives its path, '' when nothing was saved; a browser downloads
+// it and does not tell where to: null.
+export async function saveFile(name: string, path: string): Promise<string | null> {
   const b = bound()
-  if (b) {
-    await within(600_000, b.SaveFile(name, apiAddress(path)))
-    return
-  }
+  if (b) return ((await within(600_000, b.SaveFile(name, apiAddress(path)))) as string | null) ?? ''
   const bytes = await download(path)
-  keep(name, bytes)
+  keep(name, name.endsWith('.json') ? indented(bytes) : bytes)
+  return null
 }
 
-// saveText keeps a text that the page made.
-export function saveText(name: string, text: string) {
-  keep(name, new TextEncoder().encode(text).buffer as ArrayBuffer)
+// indented is JSON as a person reads it.
+function indented(bytes: ArrayBuffer): ArrayBuffer {
+  const text = JSON.stringify(JSON.parse(new TextDecoder().decode(bytes)), null, 2)
+  return new TextEncoder().encode(text).buffer as ArrayBuffer
 }
 
 function keep(name: string, bytes: ArrayBuffer) {

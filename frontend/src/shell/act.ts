@@ -1,5 +1,7 @@
 import { notifications } from '@mantine/notifications'
 import { type QueryKey, useMutation, useQueryClient } from '@tanstack/react-query'
+import { saveFile } from '../api/native'
+import { plain } from '../format/format'
 import i18n from '../i18n'
 import { problemWords } from '../ui/states'
 
@@ -43,6 +45,16 @@ export function useAct<V, R>(f: (v: V) => Promise<R>, o: Options<V, R> = {}) {
     },
     onError: (e) => {
       if (!o.quiet) complain(e)
+    },
+  })
+}
+
+// useSave keeps a file that the API offers and says where it is now.
+export function useSave(name: string, path: string) {
+  return useAct<void, string | null>(() => saveFile(name, path), {
+    done: (where) => {
+      if (where === null) return i18n.t('common.downloaded', { name: plain(name, 120) })
+      return where ? i18n.t('common.savedAt', { path: plain(where, 400) }) : undefined
     },
   })
 }

@@ -4,12 +4,11 @@ import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/react-qu
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { api, exportPath } from '../../api/endpoints'
-import { saveFile } from '../../api/native'
 import { k } from '../../api/queries'
 import type { Activity as ActivityView, Check, EgressFrame } from '../../api/types'
 import { bytes, clock, day, int, plain, shorten } from '../../format/format'
 import { maybe } from '../../i18n'
-import { useAct } from '../../shell/act'
+import { useAct, useSave } from '../../shell/act'
 import { StateBadge } from '../../ui/badge'
 import { Page, Section } from '../../ui/page'
 import { Checks, Stat } from '../../ui/parts'
@@ -27,7 +26,7 @@ export function Activity() {
   const head = useQuery({ queryKey: k.activity({ head: true }), queryFn: () => api.activity({ limit: 1 }) })
   const [check, setCheck] = useState<Check>()
   const verify = useAct(() => api.verifyActivity(), { after: setCheck })
-  const keep = useAct(() => saveFile('synergos-activity.csv', exportPath.activity), { done: t('activity.exported') })
+  const keep = useSave('synergos-activity.csv', exportPath.activity)
   return (
     <Page
       title={t('activity.title')}
@@ -45,7 +44,7 @@ export function Activity() {
           <Button
             variant="default"
             leftSection={<IconDownload size={16} />}
-            onClick={() => keep.mutate(undefined)}
+            onClick={() => keep.mutate()}
             loading={keep.isPending}
           >
             {t('activity.export')}

@@ -105,7 +105,7 @@ export function AddModal({
         <input
           ref={p.input}
           type="file"
-          accept=".csv,.tsv,.txt,.data,.parquet"
+          accept=".csv,.tsv,.txt,.data"
           hidden
           data-testid="file"
           aria-label={t('data.pick')}

@@ -5,12 +5,11 @@ import { Fragment, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link, useParams } from 'react-router'
 import { api, exportPath } from '../../api/endpoints'
-import { saveFile } from '../../api/native'
 import { k } from '../../api/queries'
 import type { LineageItem, Transition, VersionDetail } from '../../api/types'
 import { ago, bytes, day, list, metric, modelName, modelPath, plain, servingPath, shorten } from '../../format/format'
 import { maybe } from '../../i18n'
-import { useAct } from '../../shell/act'
+import { useAct, useSave } from '../../shell/act'
 import { StateBadge } from '../../ui/badge'
 import { Code } from '../../ui/copy'
 import { Markdown } from '../../ui/markdown'
@@ -66,18 +65,13 @@ function Actions({ d }: { d: VersionDetail }) {
     done: (r) =>
       r.state === 'applied' ? t('models.moved', { to: maybe(`common.state.${r.to}`, r.to) }) : t('models.requested'),
   })
-  const keep = useAct(
-    () => saveFile(`${v.model}-${v.number}.synergos-model`, exportPath.version(v.modelId, v.number)),
-    {
-      done: t('models.exported'),
-    },
-  )
+  const keep = useSave(`${v.model}-${v.number}.zip`, exportPath.version(v.modelId, v.number))
   return (
     <>
       <Button
         variant="default"
         leftSection={<IconDownload size={16} />}
-        onClick={() => keep.mutate(undefined)}
+        onClick={() => keep.mutate()}
         loading={keep.isPending}
       >
         {t('models.export')}
@@ -215,12 +209,30 @@ function Body({ d }: { d: VersionDetail }) {
           </Section>
         </Tabs.Panel>
         <Tabs.Panel value="card">
-          <Section>
+          <Section actions={<KeepCard d={d} />}>
             <Markdown text={d.card} />
           </Section>
         </Tabs.Panel>
       </Tabs>
     </Stack>
+  )
+}
+
+function KeepCard({ d }: { d: VersionDetail }) {
+  const { t } = useTranslation()
+  const v = d.version
+  const keep = useSave(`${v.model}-${v.number}-card.md`, exportPath.card(v.modelId, v.number))
+  return (
+    <Button
+      size="xs"
+      variant="default"
+      leftSection={<IconDownload size={14} />}
+      onClick={() => keep.mutate()}
+      loading={keep.isPending}
+      disabled={!d.card}
+    >
+      {t('models.saveCard')}
+    </Button>
   )
 }
 

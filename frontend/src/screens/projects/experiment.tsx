@@ -3,12 +3,11 @@ import { IconArrowLeft, IconFileExport, IconX } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useTranslation } from 'react-i18next'
 import { Link, useParams } from 'react-router'
-import { api } from '../../api/endpoints'
-import { saveText } from '../../api/native'
+import { api, exportPath } from '../../api/endpoints'
 import { k } from '../../api/queries'
 import { list, plain } from '../../format/format'
 import { maybe } from '../../i18n'
-import { useAct } from '../../shell/act'
+import { useAct, useSave } from '../../shell/act'
 import { StateBadge } from '../../ui/badge'
 import { Page, Section } from '../../ui/page'
 import { View } from '../../ui/states'
@@ -23,13 +22,10 @@ export function ExperimentPage() {
     stale: [['experiments'], ['runs']],
     done: t('projects.exp.cancelled'),
   })
-  const keep = useAct(() => api.experimentConfig(id), {
-    after: (c) =>
-      saveText(
-        `${plain(experiment.data?.name ?? 'experiment', 40).replace(/[^\w-]+/g, '-')}.json`,
-        JSON.stringify(c, null, 2),
-      ),
-  })
+  const keep = useSave(
+    `${plain(experiment.data?.name ?? 'experiment', 40).replace(/[^\w-]+/g, '-')}.json`,
+    exportPath.experiment(id),
+  )
   const x = experiment.data
   return (
     <Page
@@ -67,7 +63,7 @@ export function ExperimentPage() {
             <Button
               variant="default"
               leftSection={<IconFileExport size={16} />}
-              onClick={() => keep.mutate(undefined)}
+              onClick={() => keep.mutate()}
               loading={keep.isPending}
             >
               {t('projects.exp.config')}

@@ -5,11 +5,10 @@ import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link } from 'react-router'
 import { api, exportPath } from '../../api/endpoints'
-import { saveFile } from '../../api/native'
 import { k } from '../../api/queries'
 import type { Check, Contribution, Rewards as RewardsView } from '../../api/types'
 import { clock, day, money, percent, plain, shorten } from '../../format/format'
-import { useAct } from '../../shell/act'
+import { useAct, useSave } from '../../shell/act'
 import { StateBadge } from '../../ui/badge'
 import { LineChart } from '../../ui/chart'
 import { Page, Section } from '../../ui/page'
@@ -180,9 +179,7 @@ function Ledger({ d, project, nameOf }: { d: RewardsView; project: string; nameO
     async () => (await Promise.all((project ? [project] : projectIds).map((p) => api.verifyLedger(p)))).flat(),
     { after: setChecks },
   )
-  const keep = useAct(() => saveFile('synergos-ledger.jsonl', exportPath.ledger(project || projectIds[0])), {
-    done: t('rewards.exported'),
-  })
+  const keep = useSave('synergos-ledger.jsonl', exportPath.ledger(project || projectIds[0]))
   return (
     <Section
       flush
@@ -212,7 +209,7 @@ function Ledger({ d, project, nameOf }: { d: RewardsView; project: string; nameO
             size="xs"
             variant="default"
             leftSection={<IconDownload size={15} />}
-            onClick={() => keep.mutate(undefined)}
+            onClick={() => keep.mutate()}
             loading={keep.isPending}
             disabled={projectIds.length === 0 && !project}
           >

@@ -1,12 +1,13 @@
 import { Button, Group, Modal, Stack, Text } from '@mantine/core'
-import { IconFileSpreadsheet } from '@tabler/icons-react'
+import { IconDownload, IconFileSpreadsheet } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { api } from '../../api/endpoints'
-import { inWindow } from '../../api/native'
+import { api, exportPath } from '../../api/endpoints'
+import { inWindow, reveal } from '../../api/native'
 import { k } from '../../api/queries'
-import { useAct } from '../../shell/act'
+import { plain } from '../../format/format'
+import { useAct, useSave } from '../../shell/act'
 import { OperationItem } from '../../shell/operations'
 import { Section } from '../../ui/page'
 import { Failed } from '../../ui/states'
@@ -39,7 +40,7 @@ export function Batch({ model }: { model: string }) {
         <input
           ref={pick.input}
           type="file"
-          accept=".csv,.tsv,.txt,.parquet"
+          accept=".csv,.tsv,.txt"
           hidden
           aria-label={t('serving.batchPick')}
           onChange={(e) => void pick.take(e.currentTarget.files?.[0])}
@@ -61,11 +62,7 @@ export function Batch({ model }: { model: string }) {
         </Group>
         {(pick.error ?? start.error) ? <Failed error={pick.error ?? start.error} /> : null}
         {op.data && <OperationItem op={op.data} />}
-        {op.data?.state === 'done' && op.data.result && (
-          <Text size="sm" role="status">
-            {t('serving.batchDone')} <span className="mono">{op.data.result}</span>
-          </Text>
-        )}
+        {op.data?.state === 'done' && op.data.result && <Done id={op.data.id} path={op.data.result} />}
       </Stack>
       <Modal
         opened={browse}
@@ -76,5 +73,35 @@ export function Batch({ model }: { model: string }) {
         <Browser onPick={(path) => start.mutate(path)} />
       </Modal>
     </Section>
+  )
+}
+
+// Done says where the result is and keeps it elsewhere.
+function Done({ id, path }: { id: string; path: string }) {
+  const { t } = useTranslation()
+  const keep = useSave(path.split(/[\\/]/).at(-1) ?? 'predictions.csv', exportPath.batch(id))
+  const show = useAct(() => reveal(path))
+  return (
+    <Stack gap="xs" role="status">
+      <Text size="sm">
+        {t('serving.batchDone')} <span className="mono">{plain(path, 400)}</span>
+      </Text>
+      <Group gap="xs">
+        <Button
+          size="xs"
+          variant="default"
+          leftSection={<IconDownload size={14} />}
+          onClick={() => keep.mutate()}
+          loading={keep.isPending}
+        >
+          {t('serving.batchSave')}
+        </Button>
+        {inWindow() && (
+          <Button size="xs" variant="subtle" onClick={() => show.mutate(undefined)}>
+            {t('serving.batchShow')}
+          </Button>
+        )}
+      </Group>
+    </Stack>
   )
 }

@@ -17,12 +17,12 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link, useParams } from 'react-router'
-import { api } from '../../api/endpoints'
+import { api, exportPath } from '../../api/endpoints'
 import { k } from '../../api/queries'
 import type { Serving, ServingSwitch } from '../../api/types'
-import { bytes, clock, int, modelName, ms, plain } from '../../format/format'
+import { bytes, clock, int, list, modelName, ms, plain } from '../../format/format'
 import { maybe } from '../../i18n'
-import { useAct } from '../../shell/act'
+import { useAct, useSave } from '../../shell/act'
 import { StateBadge } from '../../ui/badge'
 import { Code, CopyButton } from '../../ui/copy'
 import { Page, Section } from '../../ui/page'
@@ -92,6 +92,7 @@ function Body({ s }: { s: Serving }) {
       {s.exposed && isOn(s) && (
         <Note tone="bad" title={t('serving.exposedTitle')}>
           {t('serving.exposedText')}
+          <Reach s={s} />
         </Note>
       )}
       <Control s={s} />
@@ -110,6 +111,25 @@ function Body({ s }: { s: Serving }) {
         </Stack>
       </Box>
       <Counters s={s} />
+    </Stack>
+  )
+}
+
+// Reach is what callers on other computers need: where it is, and what they trust.
+function Reach({ s }: { s: Serving }) {
+  const { t } = useTranslation()
+  const keep = useSave('synergos-serving.pem', exportPath.certificate)
+  return (
+    <Stack gap={4} mt="xs">
+      {s.addresses.length > 0 && <Text size="sm">{t('serving.reach', { addresses: list(s.addresses) })}</Text>}
+      <Text size="sm" style={{ overflowWrap: 'anywhere' }}>
+        {t('serving.certificateHint', { fingerprint: s.fingerprint })}
+      </Text>
+      <Group>
+        <Button size="xs" variant="default" onClick={() => keep.mutate()} loading={keep.isPending}>
+          {t('serving.certificate')}
+        </Button>
+      </Group>
     </Stack>
   )
 }
