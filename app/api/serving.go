@@ -27,6 +27,7 @@ type ServingSwitch struct {
 	Number int      `json:"number,omitempty" minimum:"0" maximum:"1000000" doc:"0: follow production"`
 	Expose bool     `json:"expose,omitempty" doc:"to other computers, over TLS"`
 	Allow  []string `json:"allow,omitempty" maxItems:"64" maxLength:"64" doc:"addresses and ranges that may call when exposed; none: all"`
+	Accept bool     `json:"accept,omitempty" doc:"answer with what is in production now, when it follows production"`
 }
 
 type switchServing struct {

@@ -52,6 +52,18 @@ func (b *inboxBook) ask(ctx context.Context, e view.InboxEntry) {
 	}
 }
 
+// has reports whether an entry about a subject is open.
+func (b *inboxBook) has(kind, subject string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, e := range b.entries {
+		if !e.Done && e.Kind == kind && e.Subject == subject {
+			return true
+		}
+	}
+	return false
+}
+
 // answered marks entries about a subject as done.
 func (b *inboxBook) answered(ctx context.Context, kind, subject string) {
 	b.mu.Lock()

@@ -78,9 +78,41 @@ func TestStagesAndServing(t *testing.T) {
 	on := must(c.SwitchServing(ctx, "heart", view.ServingSwitch{On: true}))(t)
 	same(t, "serves", line(on.State, on.Number, on.Follow), "on 1 true")
 	same(t, "with the token", get(t, on.Address+"/v2/models/heart", on.Token), 200)
-	l.promote("heart", 2, "production")
+	follows := must(a.SwitchServing(ctx, "heart", view.ServingSwitch{On: true}))(t)
+	for range 3 {
+		same(t, "a request", ask(t, on.Address+"/predict/heart", on.Token), 200)
+	}
+	same(t, "a refused request", ask(t, on.Address+"/predict/heart", "guess"), 401)
+	q = must(a.RequestStage(ctx, "heart", 2, "production", "It helps the night shift."))(t)
+	Eventually(t, "the request at "+b.Name, func() bool { return b.knowsRequest(q.ID) })
+	if must(b.stageRequest(q.ID))(t).MyVote == "none" {
+		yes(b, q.ID)
+	}
 	l.production(2)
-	Eventually(t, "serving to follow", func() bool { return must(c.Serving(ctx, "heart"))(t).Number == 2 })
+	// Who has agreed follows; who has not goes on with what it agreed to and is asked.
+	Eventually(t, "serving to follow", func() bool { return must(a.Serving(ctx, "heart"))(t).Number == 2 })
+	same(t, "with the same token", get(t, follows.Address+"/v2/models/heart", follows.Token), 200)
+	id := must(c.Model(ctx, "heart"))(t).ID
+	Eventually(t, "the question", func() bool { return c.inbox.has("notice", id) })
+	asked := must(c.Serving(ctx, "heart"))(t)
+	same(t, "not agreed", line(asked.State, asked.Number, asked.Stage, asked.Offered), "on 1 archived 2")
+	same(t, "use", line(asked.Requests, asked.Failures, asked.Rows), "3 0 3")
+	c.stop()
+	c.start()
+	again := must(c.Serving(ctx, "heart"))(t)
+	same(t, "nor by a restart", line(again.State, again.Number, again.Offered, again.Port), line("on", 1, 2, on.Port))
+	_, err = c.SwitchServing(ctx, "heart", view.ServingSwitch{On: true, Port: follows.Port})
+	refused(t, "a port that another has", err, fed.Busy)
+	same(t, "after it", line(must(c.Serving(ctx, "heart"))(t).State, get(t, on.Address+"/v2/models/heart", on.Token)), "on 200")
+	same(t, "nor by another change", must(c.SwitchServing(ctx, "heart", view.ServingSwitch{On: true}))(t).Number, 1)
+	took := must(c.SwitchServing(ctx, "heart", view.ServingSwitch{On: true, Accept: true}))(t)
+	same(t, "agreed", line(took.Number, took.Stage, took.Offered), "2 production 0")
+	same(t, "a request to it", ask(t, took.Address+"/predict/heart", on.Token), 200)
+	must(c.SwitchServing(ctx, "heart", view.ServingSwitch{}))(t)
+	off := must(c.Serving(ctx, "heart"))(t)
+	same(t, "use over restart, change of version and off", line(off.State, off.Requests, off.Rows, off.P50Ms > 0), "off 4 4 true")
+	must(c.SwitchServing(ctx, "heart", view.ServingSwitch{On: true}))(t)
+	Eventually(t, "the question to go", func() bool { return !c.inbox.has("notice", id) })
 	same(t, "with the same token", get(t, on.Address+"/v2/models/heart", on.Token), 200)
 	p := must(c.TryPrediction(ctx, "heart", []map[string]any{{"age": 63, "sex": 1, "cp": "4", "trestbps": 145}}))(t)
 	same(t, "prediction of version", p.Version, 2)
@@ -125,6 +157,15 @@ func (l *Lab) exposed(h *Hospital) {
 	same(t, "from an address not on the list", ask(trusting, "", token), 403)
 	off := must(h.SwitchServing(ctx, "heart", view.ServingSwitch{On: true}))(t)
 	same(t, "back to this computer", line(off.Exposed, strings.HasPrefix(off.Address, "http://127.0.0.1:"), len(off.Allow)), "false true 0")
+}
+
+func ask(t *testing.T, url, token string) int {
+	t.Helper()
+	req := must(http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(`{"rows":[{"age":63}]}`)))(t)
+	req.Header.Set("Authorization", "Bearer "+token)
+	res := must(http.DefaultClient.Do(req))(t)
+	defer res.Body.Close()
+	return res.StatusCode
 }
 
 func (h *Hospital) knowsRequest(id string) bool {

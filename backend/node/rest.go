@@ -26,7 +26,8 @@ func (n *Node) openRest(ctx context.Context) (err error) {
 
 func (n *Node) startRest() {
 	sweepParts(n.opts.Home)
-	n.servings.resume()
+	n.servings.follow(n.ctx)
+	n.work.Go(n.upkeep)
 	if n.opts.Tutorial != nil {
 		n.work.Go(n.resumeTutorial)
 	}

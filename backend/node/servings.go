@@ -1,7 +1,6 @@
 package node
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,7 +11,6 @@ import (
 
 	"synergos.app/desktop/backend/fed"
 	"synergos.app/desktop/backend/network/identity"
-	"synergos.app/desktop/backend/node/view"
 	"synergos.app/desktop/backend/service/registry"
 	"synergos.app/desktop/backend/service/serving"
 	"synergos.app/desktop/backend/storage/sqlite/query"
@@ -26,53 +24,71 @@ type servings struct {
 
 	certify   sync.Mutex
 	certified *identity.Authority // nil: nothing was opened to other computers yet
+
+	tried lately // what was loaded for the form or a file while nothing is served
 }
 
 // deployment is one switch with its saved part.
 type deployment struct {
 	saved  savedServing
 	hash   string
-	server *serving.Server
-	last   error
+	server *serving.Server // nil: off, or it could not be started
+	use    *serving.Stats  // of all servers that the switch has had
+	kept   string          // use as it is saved
+	last   error           // why it does not do what it should
+	told   string          // the same, as the inbox has it
 }
 
 type savedServing struct {
 	On      bool     `json:"on"`
 	Port    int      `json:"port"`
-	Number  int      `json:"number"` // pinned; 0 follows production
+	Number  int      `json:"number"`           // pinned; 0 follows production
+	Serves  string   `json:"serves,omitempty"` // content id of what it answers with, which this party agreed to
 	Hint    string   `json:"hint"`
 	Exposed bool     `json:"exposed"`         // to other computers
 	Allow   []string `json:"allow,omitempty"` // who of them; none: all
 }
 
 func openServings(ctx context.Context, n *Node) (*servings, error) {
+	s := &servings{n: n, all: map[string]*deployment{}}
 	rows, err := n.db.ListServing(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read serving: %w", err)
 	}
-	s := &servings{n: n, all: map[string]*deployment{}}
 	for _, r := range rows {
-		d := &deployment{hash: r.TokenHash}
+		d := s.of(r.Model)
+		d.hash = r.TokenHash
 		if err := json.Unmarshal([]byte(r.Body), &d.saved); err != nil {
 			return nil, fmt.Errorf("read serving of %s: %w", r.Model, err)
 		}
 		s.all[r.Model] = d
 	}
+	use, err := n.db.ListServingUse(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the use of models: %w", err)
+	}
+	for _, r := range use {
+		d := s.all[r.Model]
+		if d == nil {
+			continue
+		}
+		restored, err := serving.RestoreStats([]byte(r.Body))
+		if err != nil {
+			n.opts.Log.Warn("use of a model not read", "model", r.Model, "error", err.Error())
+			continue
+		}
+		d.use, d.kept = restored, r.Body
+	}
 	return s, nil
 }
 
-// resume switches on what was on when the app ended.
-func (s *servings) resume() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for name, d := range s.all {
-		if d.saved.On {
-			if err := s.start(s.n.ctx, name, d); err != nil {
-				d.last = err
-				s.n.opts.Log.Warn("serving not resumed", "model", name, "error", err.Error())
-			}
-		}
+// of returns the switch of a model, a new one when it was never touched, which the
+// caller keeps if it is to last.
+func (s *servings) of(model string) *deployment {
+	if d := s.all[model]; d != nil {
+		return d
 	}
+	return &deployment{use: serving.NewStats()}
 }
 
 func (s *servings) closeAll() error {
@@ -81,19 +97,32 @@ func (s *servings) closeAll() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	var errs []error
-	for _, d := range s.all {
+	for model, d := range s.all {
 		if d.server != nil {
 			errs = append(errs, d.server.Stop(ctx))
 		}
+		errs = append(errs, s.keepUse(ctx, model, d))
 	}
 	return errors.Join(errs...)
+}
+
+// keepUse saves the counters of a switch if they have changed.
+func (s *servings) keepUse(ctx context.Context, model string, d *deployment) error {
+	raw, err := d.use.Save()
+	if err != nil || string(raw) == d.kept {
+		return err
+	}
+	if err := s.n.db.PutServingUse(ctx, query.PutServingUseParams{Model: model, Body: string(raw)}); err != nil {
+		return fmt.Errorf("save the use of a model: %w", err)
+	}
+	d.kept = string(raw)
+	return nil
 }
 
 func (s *servings) on(model string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	d := s.all[model]
-	return d != nil && d.server != nil && d.server.Status().State == "on"
+	return s.all[model].answers()
 }
 
 func (s *servings) count() int {
@@ -101,47 +130,69 @@ func (s *servings) count() int {
 	defer s.mu.Unlock()
 	k := 0
 	for _, d := range s.all {
-		k += fromBool(d.server != nil && d.server.Status().State == "on")
+		k += fromBool(d.answers())
 	}
 	return k
 }
 
-// pick returns the version that a switch serves.
-func (s *servings) pick(m registry.Model, number int) (registry.Version, error) {
-	if number == 0 {
-		if v, ok := s.n.registry.Production(m.Project, m.Name); ok {
-			return v, nil
-		}
-		return registry.Version{}, fed.Errorf(fed.Invalid, "Move a version to production first, or choose one to serve.", "model %q has no production version", m.Name)
-	}
-	_, v, err := s.n.version(m.ID(), number)
-	if err == nil && v.Stage == "archived" {
-		err = fed.Errorf(fed.Invalid, "Choose another version.", "version %d is archived", number)
-	}
-	return v, err
+func (d *deployment) answers() bool {
+	return d != nil && d.server != nil && d.server.Status().State == serving.StateOn
 }
 
-func (s *servings) load(ctx context.Context, model string, number int) (serving.Version, registry.Version, error) {
-	m, err := s.n.model(model)
-	if err != nil {
-		return serving.Version{}, registry.Version{}, err
+// due is the version that a switch has to serve. One that follows production goes
+// on with what this party agreed to when the parties have decided on another without
+// its yes; that one's number is offered then.
+func (s *servings) due(m registry.Model, d *deployment) (v registry.Version, offered int, err error) {
+	if d.saved.Number != 0 {
+		_, v, err = s.n.version(m.ID(), d.saved.Number)
+		if err == nil && v.Stage == registry.StageArchived {
+			err = fed.Errorf(fed.Invalid, "Choose another version.", "version %d of %q is archived", v.Number, m.Name)
+		}
+		return v, 0, err
 	}
-	v, err := s.pick(m, number)
-	if err != nil {
-		return serving.Version{}, v, err
+	production, ok := s.n.registry.Production(m.Project, m.Name)
+	if !ok {
+		return v, 0, fed.Errorf(fed.Invalid, "Move a version to production first, or choose one to serve.", "model %q has no production version", m.Name)
 	}
+	old := slices.IndexFunc(m.Versions, func(v registry.Version) bool { return v.ContentID == d.saved.Serves })
+	if old < 0 || m.Versions[old].ContentID == production.ContentID || s.n.agreed(m, production) {
+		return production, 0, nil
+	}
+	return m.Versions[old], production.Number, nil
+}
+
+// agreed reports whether this party proposed that a version goes to production, or
+// said yes to it.
+func (n *Node) agreed(m registry.Model, v registry.Version) bool {
+	for _, t := range slices.Backward(n.registry.History(m.Project, m.Name)) {
+		if t.State != "" || t.ContentID != v.ContentID || t.To != registry.StageProduction {
+			continue
+		}
+		q, ok := n.registry.Request(t.Request)
+		return t.By == n.me() || ok && q.VoteOf(n.me()) == "yes"
+	}
+	return false
+}
+
+// load reads a version of a model.
+func (s *servings) load(ctx context.Context, v registry.Version) (serving.Version, error) {
 	files, err := s.n.registry.Files(ctx, v.ContentID)
-	return serving.Version{Number: v.Number, Stage: v.Stage, Files: files}, v, err
+	return serving.Version{Number: v.Number, Stage: v.Stage, Files: files}, err
 }
 
 // start opens the listener of a switch; the caller holds the lock.
-func (s *servings) start(ctx context.Context, model string, d *deployment) error {
-	v, reg, err := s.load(ctx, model, d.saved.Number)
+func (s *servings) start(ctx context.Context, m registry.Model, d *deployment) error {
+	reg, _, err := s.due(m, d)
+	if err != nil {
+		return err
+	}
+	v, err := s.load(ctx, reg)
 	if err != nil {
 		return err
 	}
 	cfg := serving.Config{
-		Model: reg.Model, Project: reg.Project, Port: d.saved.Port, TokenHash: d.hash, Product: s.n.opts.Version, Decode: s.n.decodePipeline, Now: s.n.opts.Now,
+		Model: m.Name, Project: m.Project, Port: d.saved.Port, TokenHash: d.hash, Product: s.n.opts.Version, Stats: d.use,
+		Decode: s.n.decodePipeline, Now: s.n.opts.Now,
 	}
 	if d.saved.Exposed {
 		if err := s.expose(&cfg, d.saved); err != nil {
@@ -155,9 +206,40 @@ func (s *servings) start(ctx context.Context, model string, d *deployment) error
 	if err := srv.Start(ctx, v); err != nil {
 		return err
 	}
-	d.server, d.last = srv, nil
-	d.saved.Port = srv.Status().Port
+	d.server = srv
+	d.saved.Port, d.saved.Serves = srv.Status().Port, reg.ContentID
 	return nil
+}
+
+// change puts the version that is due in the place of the served one, while the
+// listener goes on; the caller holds the lock.
+func (s *servings) change(ctx context.Context, m registry.Model, d *deployment) error {
+	reg, _, err := s.due(m, d)
+	if err != nil {
+		return err
+	}
+	if reg.ContentID == d.server.Status().ContentID {
+		d.server.Relabel(reg.Stage)
+		return nil
+	}
+	v, err := s.load(ctx, reg)
+	if err == nil {
+		err = d.server.Switch(ctx, v)
+	}
+	if err == nil {
+		d.saved.Serves = reg.ContentID
+	}
+	return err
+}
+
+// stop closes the listener of a switch; the caller holds the lock.
+func (s *servings) stop(ctx context.Context, d *deployment) error {
+	if d.server == nil {
+		return nil
+	}
+	err := d.server.Stop(ctx)
+	d.server = nil
+	return err
 }
 
 func (s *servings) save(ctx context.Context, model string, d *deployment) error {
@@ -171,268 +253,20 @@ func (s *servings) save(ctx context.Context, model string, d *deployment) error 
 	return nil
 }
 
-// follow switches deployments that follow production to its new version.
-func (s *servings) follow(ctx context.Context) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for name, d := range s.all {
-		if d.server == nil || d.saved.Number != 0 {
-			continue
-		}
-		v, reg, err := s.load(ctx, name, 0)
-		if err == nil && reg.ContentID != d.server.Status().ContentID {
-			err = d.server.Switch(ctx, v)
-		}
-		if err != nil {
-			s.n.opts.Log.Warn("serving did not follow production", "model", name, "error", err.Error())
-		}
-		s.n.publish("serving", name, nil)
-	}
-}
-
-// SwitchServing turns serving of a model on or off.
-func (n *Node) SwitchServing(ctx context.Context, model string, sw view.ServingSwitch) (view.Serving, error) {
-	m, err := n.model(model)
-	if err != nil {
-		return view.Serving{}, err
-	}
-	model = m.ID()
-	if _, err := parseAllow(sw.Allow); err != nil {
-		return view.Serving{}, err
-	}
-	s := n.servings
+// forget switches a model off and drops its port, token and counters.
+func (s *servings) forget(ctx context.Context, model string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d := s.all[model]
 	if d == nil {
-		d = &deployment{}
-		s.all[model] = d
+		return nil
 	}
-	token, err := s.flip(ctx, model, d, sw)
-	n.then(func(ctx context.Context) {
-		n.publish("serving", model, nil)
-		n.statusChanged()
-	})
-	if err != nil {
-		d.last = err
-		return view.Serving{}, err
+	if err := s.stop(ctx, d); err != nil {
+		return fmt.Errorf("stop serving %s: %w", model, err)
 	}
-	v := n.servingView(ctx, m, d)
-	v.Token = token
-	return v, nil
-}
-
-// flip changes a switch and saves it; it returns the token when one was made.
-func (s *servings) flip(ctx context.Context, model string, d *deployment, sw view.ServingSwitch) (token string, err error) {
-	if d.server != nil {
-		if err := d.server.Stop(ctx); err != nil {
-			return "", err
-		}
-		d.server = nil
+	if err := s.n.db.DeleteServingUse(ctx, model); err != nil {
+		return fmt.Errorf("forget the use of %s: %w", model, err)
 	}
-	d.saved.On, d.saved.Number, d.saved.Exposed, d.saved.Allow, d.last = sw.On, sw.Number, sw.Expose, sw.Allow, nil
-	if sw.Port != 0 {
-		d.saved.Port = sw.Port
-	}
-	if !sw.On {
-		return "", s.save(ctx, model, d)
-	}
-	if d.hash == "" {
-		if token, d.hash, d.saved.Hint, err = serving.NewToken(nil); err != nil {
-			return "", err
-		}
-	}
-	err = s.start(ctx, model, d)
-	var taken *serving.PortError
-	if errors.As(err, &taken) && sw.Port == 0 { // nobody asked for that port: take the free one
-		d.saved.Port = taken.Free
-		err = s.start(ctx, model, d)
-	}
-	if err != nil {
-		d.saved.On = false
-		if token != "" { // nobody has seen it, so the next attempt makes another
-			d.hash, d.saved.Hint = "", ""
-		}
-		return "", errors.Join(err, s.save(ctx, model, d))
-	}
-	return token, s.save(ctx, model, d)
-}
-
-// NewServingToken replaces the token; the old one is refused at once.
-func (n *Node) NewServingToken(ctx context.Context, model string) (view.Serving, error) {
-	m, err := n.model(model)
-	if err != nil {
-		return view.Serving{}, err
-	}
-	model = m.ID()
-	s := n.servings
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	d := s.all[model]
-	if d == nil {
-		return view.Serving{}, fed.Errorf(fed.NotFound, "Switch serving on first.", "model %q is not served here", m.Name)
-	}
-	token, hash, hint, err := serving.NewToken(nil)
-	if err != nil {
-		return view.Serving{}, err
-	}
-	d.hash, d.saved.Hint = hash, hint
-	if d.server != nil {
-		if err := d.server.SetTokenHash(hash); err != nil {
-			return view.Serving{}, err
-		}
-	}
-	if err := s.save(ctx, model, d); err != nil {
-		return view.Serving{}, err
-	}
-	v := n.servingView(ctx, m, d)
-	v.Token = token
-	return v, nil
-}
-
-// ServingList returns the switch of every model.
-func (n *Node) ServingList(ctx context.Context) ([]view.Serving, error) {
-	n.servings.mu.Lock()
-	defer n.servings.mu.Unlock()
-	out := []view.Serving{}
-	for _, m := range n.shownModels() {
-		d := n.servings.all[m.ID()]
-		if d == nil {
-			d = &deployment{}
-		}
-		out = append(out, n.servingView(ctx, m, d))
-	}
-	slices.SortFunc(out, func(a, b view.Serving) int { return cmp.Or(cmp.Compare(a.Model, b.Model), cmp.Compare(a.ID, b.ID)) })
-	return out, nil
-}
-
-// Serving returns one switch.
-func (n *Node) Serving(ctx context.Context, model string) (view.Serving, error) {
-	m, err := n.model(model)
-	if err != nil {
-		return view.Serving{}, err
-	}
-	n.servings.mu.Lock()
-	defer n.servings.mu.Unlock()
-	d := n.servings.all[m.ID()]
-	if d == nil {
-		d = &deployment{}
-	}
-	return n.servingView(ctx, m, d), nil
-}
-
-func (n *Node) servingView(ctx context.Context, m registry.Model, d *deployment) view.Serving {
-	p, _ := n.projects.Get(m.Project)
-	v := view.Serving{
-		ID: m.ID(), Model: m.Name, ProjectID: string(m.Project), Project: p.Name, State: "off", Follow: d.saved.Number == 0, Number: d.saved.Number, Port: d.saved.Port, TokenHint: d.saved.Hint,
-		Exposed: d.saved.Exposed, Allow: append([]string{}, d.saved.Allow...), Addresses: []string{},
-		Problem: problem(d.last), Inputs: []view.InputField{}, Classes: []string{}, P50Ms: nan, P95Ms: nan, Recent: []view.RequestLog{}, Available: []view.ModelVersion{},
-	}
-	if d.last != nil {
-		v.State = "error"
-	}
-	for _, x := range m.Versions {
-		if x.State == "ready" && x.Stage != "archived" && x.Number > 0 {
-			v.Available = append(v.Available, n.versionView(x))
-		}
-	}
-	if d.server == nil {
-		n.fieldsFor(ctx, &v, m, d.saved.Number)
-		return v
-	}
-	st := d.server.Status()
-	v.State, v.Number, v.Stage, v.ContentID, v.Address, v.Port = st.State, st.Number, st.Stage, st.ContentID, st.Address, st.Port
-	if st.Problem != nil {
-		v.Problem = problem(st.Problem)
-	}
-	v.Requests, v.Failures, v.Rows, v.P50Ms, v.P95Ms, v.Bytes = st.Requests, st.Failures, st.Rows, st.P50Ms, st.P95Ms, int64(st.Info.Bytes)
-	if st.Exposed {
-		v.Addresses = reachable(st.Port)
-		if a, err := n.servings.authority(); err == nil {
-			v.Fingerprint = a.Fingerprint()
-		}
-		if len(v.Addresses) > 0 {
-			st.Address = v.Addresses[0]
-		}
-	}
-	v.Curl, v.Python = serving.Snippets(st)
-	v.Classes = append(v.Classes, st.Info.Classes...)
-	for _, f := range st.Info.Fields {
-		v.Inputs = append(v.Inputs, inputView(f.Name, f.Kind, f.Values, f.Low, f.High, f.Typical, f.Required, f.Unit))
-	}
-	for _, r := range st.Recent[:min(len(st.Recent), 50)] {
-		v.Recent = append(v.Recent, view.RequestLog{At: r.At.UTC(), ID: r.ID, Path: r.Path, Rows: r.Rows, Status: r.Status, Ms: fed.Number(r.Ms)})
-	}
-	return v
-}
-
-// fieldsFor shows the form of what would be served.
-func (n *Node) fieldsFor(ctx context.Context, v *view.Serving, m registry.Model, number int) {
-	x, err := n.servings.pick(m, number)
-	if err != nil {
-		return
-	}
-	v.Stage, v.ContentID, v.Number = x.Stage, x.ContentID, x.Number
-	sig, err := n.registry.Signature(ctx, x.ContentID)
-	if err != nil {
-		return
-	}
-	v.Classes = append(v.Classes, sig.Classes...)
-	for _, f := range sig.Inputs {
-		v.Inputs = append(v.Inputs, inputView(f.Name, f.Kind, f.Values, f.Low, f.High, f.Typical, f.Required, f.Unit))
-	}
-}
-
-// predictor returns the served version, or loads the one that would be served.
-func (n *Node) predictor(ctx context.Context, m registry.Model) (*serving.Predictor, int, error) {
-	s := n.servings
-	s.mu.Lock()
-	d := s.all[m.ID()]
-	s.mu.Unlock()
-	number := 0
-	if d != nil {
-		if d.server != nil {
-			if p := d.server.Predictor(); p != nil {
-				return p, d.server.Status().Number, nil
-			}
-		}
-		number = d.saved.Number
-	}
-	v, _, err := s.load(ctx, m.ID(), number)
-	if err != nil {
-		return nil, 0, err
-	}
-	p, err := serving.Load(v.Files, n.decodePipeline)
-	return p, v.Number, err
-}
-
-// TryPrediction answers the form on the Serving page, served or not.
-func (n *Node) TryPrediction(ctx context.Context, model string, rows []map[string]any) (view.Prediction, error) {
-	m, err := n.model(model)
-	if err != nil {
-		return view.Prediction{}, err
-	}
-	p, number, err := n.predictor(ctx, m)
-	if err != nil {
-		return view.Prediction{}, err
-	}
-	res, err := p.Predict(ctx, rows, serving.Reject)
-	if err != nil {
-		return view.Prediction{}, err
-	}
-	info := p.Info()
-	out := view.Prediction{Model: m.Name, Version: number, Rows: []view.PredictedRow{}}
-	for _, r := range res {
-		v := view.PredictedRow{Label: r.Label, Value: fed.Number(r.Value), Probability: map[string]fed.Number{}, Threshold: fed.Number(info.Threshold), Warnings: r.Warnings}
-		for i, c := range info.Classes {
-			if i < len(r.Probability) {
-				v.Probability[c] = fed.Number(r.Probability[i])
-			}
-		}
-		out.Rows = append(out.Rows, v)
-	}
-	if n.practice(m.Project) && n.servings.on(m.ID()) {
-		n.tick(ctx, tickServed, string(m.Project), "serving", m.ID())
-	}
-	return out, nil
+	*d = deployment{use: serving.NewStats()}
+	return s.save(ctx, model, d)
 }

@@ -173,23 +173,6 @@ func (n *Node) closePractice(ctx context.Context, p project.Project) error {
 	return errors.Join(errs...)
 }
 
-// forget switches a model off and drops its port and token.
-func (s *servings) forget(ctx context.Context, model string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	d := s.all[model]
-	if d == nil {
-		return nil
-	}
-	if d.server != nil {
-		if err := d.server.Stop(ctx); err != nil {
-			return fmt.Errorf("stop serving %s: %w", model, err)
-		}
-	}
-	s.all[model] = &deployment{}
-	return s.save(ctx, model, s.all[model])
-}
-
 // tutorialChanged tells the screens.
 func (n *Node) tutorialChanged() {
 	for _, kind := range []string{"project", "dataset", "peer", "run", "model", "serving", "inbox"} {

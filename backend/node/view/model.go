@@ -137,6 +137,7 @@ type Serving struct {
 	Stage       string         `json:"stage"`
 	ContentID   string         `json:"contentId"`
 	Follow      bool           `json:"follow" doc:"follows production"`
+	Offered     int            `json:"offered" doc:"number of the production version when this party has not agreed to it and another is served, 0: none"`
 	Address     string         `json:"address" doc:"http://127.0.0.1:port"`
 	Port        int            `json:"port"`
 	Exposed     bool           `json:"exposed" doc:"other computers may call, over TLS"`
@@ -177,6 +178,7 @@ type ServingSwitch struct {
 	Number int      `json:"number,omitempty" doc:"0: follow production"`
 	Expose bool     `json:"expose,omitempty"`
 	Allow  []string `json:"allow,omitempty"`
+	Accept bool     `json:"accept,omitempty" doc:"answer with what is in production now"`
 }
 
 // Prediction answers a try-it form.

@@ -42,6 +42,7 @@ type Config struct {
 	// Allowed is asked when a version is loaded and before an answer, at most once a
 	// minute: an error of kind Permission stops serving with its reason.
 	Allowed func() error
+	Stats   *Stats           // counters to go on with; nil: from zero
 	Product string           // product version, for GET /v2; "" : "dev"
 	Decode  Decode           // of pipeline.json
 	Now     func() time.Time // nil: time.Now

@@ -51,7 +51,7 @@ type served struct {
 // Server serves one model. It is safe for concurrent use.
 type Server struct {
 	cfg     Config
-	stats   *stats
+	stats   *Stats
 	current atomic.Pointer[served]
 	slots   chan struct{}
 	waiting atomic.Int64
@@ -85,10 +85,13 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Product == "" {
 		cfg.Product = "dev"
 	}
+	if cfg.Stats == nil {
+		cfg.Stats = NewStats()
+	}
 	if err := checkConfig(cfg); err != nil {
 		return nil, err
 	}
-	return &Server{cfg: cfg, stats: newStats(), slots: make(chan struct{}, max(1, cfg.Limits.Running)), hash: cfg.TokenHash, state: StateOff}, nil
+	return &Server{cfg: cfg, stats: cfg.Stats, slots: make(chan struct{}, max(1, cfg.Limits.Running)), hash: cfg.TokenHash, state: StateOff}, nil
 }
 
 // Start opens the listener and loads v. A taken port is of kind Busy and its hint
@@ -223,6 +226,17 @@ func (s *Server) swap(ctx context.Context, v Version) error {
 	return nil
 }
 
+// Relabel changes the stage of the served version, which requests may name.
+func (s *Server) Relabel(stage string) {
+	s.switching.Lock()
+	defer s.switching.Unlock()
+	if v := s.current.Load(); v != nil {
+		next := *v
+		next.version.Stage = stage
+		s.current.Store(&next)
+	}
+}
+
 // Stop closes the listener and waits for requests in flight until ctx ends; those
 // that are left then are cut off.
 func (s *Server) Stop(ctx context.Context) error {
@@ -303,7 +317,7 @@ func (s *Server) Status() Status {
 	if v := s.current.Load(); v != nil {
 		st.Number, st.Stage, st.ContentID, st.Info = v.version.Number, v.version.Stage, v.p.info.ContentID, v.p.info
 	}
-	s.stats.fill(&st)
+	s.stats.Fill(&st)
 	return st
 }
 

@@ -224,12 +224,12 @@ func TestQuantiles(t *testing.T) {
 	if quantile(hundred, .5) != 50 || quantile(hundred, .95) != 95 || quantile(hundred[:1], .95) != 1 || quantile(nil, .5).Finite() {
 		t.Error("nearest rank")
 	}
-	s := newStats()
+	s := NewStats()
 	for i := range 5000 { // the ring forgets the first ones
 		s.done(RequestLog{Ms: float64(i), Status: 200, ID: fmt.Sprint(i)}, true)
 	}
 	var st Status
-	s.fill(&st)
+	s.Fill(&st)
 	if st.P50Ms != 4487 || len(st.Recent) != recentSize || st.Recent[0].ID != "4999" || st.Recent[recentSize-1].ID != "4800" {
 		t.Errorf("p50 %v, newest %v", st.P50Ms, st.Recent[0])
 	}

@@ -1,6 +1,8 @@
 package serving
 
 import (
+	"cmp"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -34,9 +36,10 @@ var buckets = [...]float64{.005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 2.5,
 
 type series struct{ version, code int }
 
-// stats counts requests. Its series are bounded: versions come from switches,
-// codes and reasons from fixed lists; no request can make a new one.
-type stats struct {
+// Stats count the requests of one model, whatever version and server answer. Their
+// series are bounded: versions come from switches, codes and reasons from fixed
+// lists; no request can make a new one. They are safe for concurrent use.
+type Stats struct {
 	mu        sync.Mutex
 	requests  map[series]int64
 	counts    [len(buckets) + 1]int64 // by first bucket that holds it
@@ -51,12 +54,13 @@ type stats struct {
 	next      int
 }
 
-func newStats() *stats {
-	return &stats{requests: map[series]int64{}, rejected: map[string]int64{}}
+// NewStats returns counters at zero.
+func NewStats() *Stats {
+	return &Stats{requests: map[series]int64{}, rejected: map[string]int64{}}
 }
 
 // done counts a finished request; inference requests have a number.
-func (s *stats) done(l RequestLog, infer bool) {
+func (s *Stats) done(l RequestLog, infer bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.rest++
@@ -82,7 +86,7 @@ func (s *stats) done(l RequestLog, infer bool) {
 	s.next = (s.next + 1) % recentSize
 }
 
-func (s *stats) refuse(e *InputError) {
+func (s *Stats) refuse(e *InputError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, f := range e.Fields {
@@ -95,8 +99,8 @@ func (s *stats) refuse(e *InputError) {
 	s.rejected["type"] += int64(e.More)
 }
 
-// fill copies the counters into a status.
-func (s *stats) fill(st *Status) {
+// Fill copies the counters into a status.
+func (s *Stats) Fill(st *Status) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st.Requests, st.Failures, st.Rows = s.inferred, s.failures, s.rows
@@ -117,7 +121,7 @@ func quantile(sorted []float64, q float64) fed.Number {
 }
 
 // write prints the counters in the Prometheus text format.
-func (s *stats) write(w io.Writer, model string, bytes int64) {
+func (s *Stats) write(w io.Writer, model string, bytes int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var b strings.Builder
@@ -152,4 +156,59 @@ func (s *stats) write(w io.Writer, model string, bytes int64) {
 	head("rest_server_requests_total", "counter", "All requests of the listener.")
 	fmt.Fprintf(&b, "rest_server_requests_total %d\n", s.rest)
 	_, _ = io.WriteString(w, b.String())
+}
+
+// savedStats is what a restart of the program keeps.
+type savedStats struct {
+	Requests  []savedSeries           `json:"requests"`
+	Counts    [len(buckets) + 1]int64 `json:"counts"`
+	Seconds   float64                 `json:"seconds"`
+	Inferred  int64                   `json:"inferred"`
+	Failures  int64                   `json:"failures"`
+	Rows      int64                   `json:"rows"`
+	Rejected  map[string]int64        `json:"rejected"`
+	Rest      int64                   `json:"rest"`
+	Durations []float64               `json:"durations"` // the last ones, in milliseconds
+}
+
+type savedSeries struct {
+	Version int   `json:"version"`
+	Code    int   `json:"code"`
+	Count   int64 `json:"count"`
+}
+
+// Save returns the counters, without the list of requests, for Restore.
+func (s *Stats) Save() ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := savedStats{
+		Counts: s.counts, Seconds: s.seconds, Inferred: s.inferred, Failures: s.failures, Rows: s.rows, Rejected: s.rejected, Rest: s.rest,
+		Durations: slices.Clone(s.durations[:min(s.inferred, ringSize)]),
+	}
+	for k, n := range s.requests {
+		out.Requests = append(out.Requests, savedSeries{k.version, k.code, n})
+	}
+	slices.SortFunc(out.Requests, func(a, b savedSeries) int { return cmp.Or(a.Version-b.Version, a.Code-b.Code) })
+	raw, err := json.Marshal(out)
+	if err != nil {
+		return nil, fmt.Errorf("write the counters of a model: %w", err)
+	}
+	return raw, nil
+}
+
+// RestoreStats returns the counters that Save wrote. What cannot be read is an error
+// of kind Corrupt.
+func RestoreStats(raw []byte) (*Stats, error) {
+	var in savedStats
+	if err := json.Unmarshal(raw, &in); err != nil || in.Inferred < 0 || int64(len(in.Durations)) != min(in.Inferred, ringSize) {
+		return nil, fed.Errorf(fed.Corrupt, "They begin at zero again.", "the counters of a model cannot be read")
+	}
+	s := NewStats()
+	s.counts, s.seconds, s.inferred, s.failures, s.rows, s.rest = in.Counts, in.Seconds, in.Inferred, in.Failures, in.Rows, in.Rest
+	for _, r := range in.Requests {
+		s.requests[series{r.Version, r.Code}] = r.Count
+	}
+	maps.Copy(s.rejected, in.Rejected)
+	copy(s.durations[:], in.Durations)
+	return s, nil
 }

@@ -3111,6 +3111,11 @@ export interface components {
             model: string;
             /** Format: int64 */
             number: number;
+            /**
+             * Format: int64
+             * @description number of the production version when this party has not agreed to it and another is served, 0: none
+             */
+            offered: number;
             p50Ms: number | null;
             p95Ms: number | null;
             /** Format: int64 */
@@ -3133,6 +3138,8 @@ export interface components {
             tokenHint: string;
         };
         ServingSwitch: {
+            /** @description answer with what is in production now, when it follows production */
+            accept?: boolean;
             /** @description addresses and ranges that may call when exposed; none: all */
             allow?: string[];
             /** @description to other computers, over TLS */

@@ -128,6 +128,22 @@ describe('what a person does', () => {
     })
   })
 
+  it('goes over to a version that others moved to production only when told', async () => {
+    const calls = fakeApi(full, (c) =>
+      c.method === 'GET' && c.path === `/serving/${encodeURIComponent(serving.id)}`
+        ? { body: { ...serving, number: 1, offered: 2, allow: ['10.1.0.0/16'] } }
+        : undefined,
+    )
+    open(`/serving/${serving.id}`)
+    await userEvent.click(await screen.findByRole('button', { name: 'Answer with version 2' }))
+    expect(calls.find((c) => c.method === 'PUT')?.body).toEqual({
+      on: true,
+      port: serving.port,
+      allow: ['10.1.0.0/16'],
+      accept: true,
+    })
+  })
+
   it('sees a new token once, and only here', async () => {
     fakeApi(full, (c) => (c.path.endsWith('/token') ? { body: { ...serving, token: 'secret-token' } } : undefined))
     const { qc } = open(`/serving/${serving.id}`)

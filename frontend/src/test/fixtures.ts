@@ -862,6 +862,7 @@ export const serving: V.Serving = {
   stage: 'production',
   contentId: hex('1'),
   follow: true,
+  offered: 0,
   address: 'http://127.0.0.1:8601',
   port: 8601,
   exposed: false,

@@ -46,6 +46,13 @@ ORDER BY seq DESC LIMIT sqlc.arg(n);
 SELECT * FROM egress WHERE seq > ? ORDER BY seq LIMIT ?;
 -- name: EgressTotals :many
 SELECT peer, kind, count(*) AS frames, CAST(sum(bytes) AS INTEGER) AS bytes FROM egress GROUP BY peer, kind ORDER BY peer, kind;
+-- name: EgressPruned :one
+SELECT * FROM egress_pruned;
+-- name: PutEgressPruned :exec
+INSERT INTO egress_pruned(id, seq, hash, time_ms, frames, bytes) VALUES (1,?,?,?,?,?)
+ON CONFLICT(id) DO UPDATE SET seq = excluded.seq, hash = excluded.hash, time_ms = excluded.time_ms, frames = excluded.frames, bytes = excluded.bytes;
+-- name: DeleteEgress :exec
+DELETE FROM egress WHERE seq <= ?;
 -- name: EgressForSubject :many
 SELECT peer, CAST(sum(bytes) AS INTEGER) AS bytes FROM egress WHERE subject = ? GROUP BY peer;
 
@@ -114,6 +121,13 @@ SELECT * FROM run_event WHERE run = ? ORDER BY seq;
 INSERT INTO serving(model, body, token_hash) VALUES (?,?,?) ON CONFLICT(model) DO UPDATE SET body = excluded.body, token_hash = excluded.token_hash;
 -- name: ListServing :many
 SELECT * FROM serving ORDER BY model;
+
+-- name: PutServingUse :exec
+INSERT INTO serving_use(model, body) VALUES (?,?) ON CONFLICT(model) DO UPDATE SET body = excluded.body;
+-- name: ListServingUse :many
+SELECT * FROM serving_use ORDER BY model;
+-- name: DeleteServingUse :exec
+DELETE FROM serving_use WHERE model = ?;
 
 -- name: PutOperation :exec
 INSERT INTO operation(id, body, state, time_ms) VALUES (?,?,?,?) ON CONFLICT(id) DO UPDATE SET body = excluded.body, state = excluded.state;

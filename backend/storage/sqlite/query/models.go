@@ -68,6 +68,15 @@ type Egress struct {
 	Hash    string
 }
 
+type EgressPruned struct {
+	ID     int64
+	Seq    int64
+	Hash   string
+	TimeMs int64
+	Frames int64
+	Bytes  int64
+}
+
 type ForgottenVote struct {
 	Run string
 }
@@ -164,6 +173,11 @@ type Serving struct {
 	Model     string
 	Body      string
 	TokenHash string
+}
+
+type ServingUse struct {
+	Model string
+	Body  string
 }
 
 type Setting struct {

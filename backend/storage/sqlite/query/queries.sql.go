@@ -104,6 +104,15 @@ func (q *Queries) DeleteDataset(ctx context.Context, id string) error {
 	return err
 }
 
+const deleteEgress = `-- name: DeleteEgress :exec
+DELETE FROM egress WHERE seq <= ?
+`
+
+func (q *Queries) DeleteEgress(ctx context.Context, seq int64) error {
+	_, err := q.db.ExecContext(ctx, deleteEgress, seq)
+	return err
+}
+
 const deleteInvite = `-- name: DeleteInvite :execrows
 DELETE FROM invite WHERE hash = ?
 `
@@ -114,6 +123,15 @@ func (q *Queries) DeleteInvite(ctx context.Context, hash string) (int64, error) 
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const deleteServingUse = `-- name: DeleteServingUse :exec
+DELETE FROM serving_use WHERE model = ?
+`
+
+func (q *Queries) DeleteServingUse(ctx context.Context, model string) error {
+	_, err := q.db.ExecContext(ctx, deleteServingUse, model)
+	return err
 }
 
 const dropAnswers = `-- name: DropAnswers :exec
@@ -198,6 +216,24 @@ func (q *Queries) EgressForSubject(ctx context.Context, subject string) ([]Egres
 		return nil, err
 	}
 	return items, nil
+}
+
+const egressPruned = `-- name: EgressPruned :one
+SELECT id, seq, hash, time_ms, frames, bytes FROM egress_pruned
+`
+
+func (q *Queries) EgressPruned(ctx context.Context) (EgressPruned, error) {
+	row := q.db.QueryRowContext(ctx, egressPruned)
+	var i EgressPruned
+	err := row.Scan(
+		&i.ID,
+		&i.Seq,
+		&i.Hash,
+		&i.TimeMs,
+		&i.Frames,
+		&i.Bytes,
+	)
+	return i, err
 }
 
 const egressTotals = `-- name: EgressTotals :many
@@ -912,6 +948,33 @@ func (q *Queries) ListServing(ctx context.Context) ([]Serving, error) {
 	return items, nil
 }
 
+const listServingUse = `-- name: ListServingUse :many
+SELECT model, body FROM serving_use ORDER BY model
+`
+
+func (q *Queries) ListServingUse(ctx context.Context) ([]ServingUse, error) {
+	rows, err := q.db.QueryContext(ctx, listServingUse)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ServingUse{}
+	for rows.Next() {
+		var i ServingUse
+		if err := rows.Scan(&i.Model, &i.Body); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listSettings = `-- name: ListSettings :many
 SELECT "key", value FROM setting ORDER BY key
 `
@@ -1071,6 +1134,30 @@ func (q *Queries) PutDataset(ctx context.Context, arg PutDatasetParams) error {
 		arg.Secret,
 		arg.AddedMs,
 		arg.Revision,
+	)
+	return err
+}
+
+const putEgressPruned = `-- name: PutEgressPruned :exec
+INSERT INTO egress_pruned(id, seq, hash, time_ms, frames, bytes) VALUES (1,?,?,?,?,?)
+ON CONFLICT(id) DO UPDATE SET seq = excluded.seq, hash = excluded.hash, time_ms = excluded.time_ms, frames = excluded.frames, bytes = excluded.bytes
+`
+
+type PutEgressPrunedParams struct {
+	Seq    int64
+	Hash   string
+	TimeMs int64
+	Frames int64
+	Bytes  int64
+}
+
+func (q *Queries) PutEgressPruned(ctx context.Context, arg PutEgressPrunedParams) error {
+	_, err := q.db.ExecContext(ctx, putEgressPruned,
+		arg.Seq,
+		arg.Hash,
+		arg.TimeMs,
+		arg.Frames,
+		arg.Bytes,
 	)
 	return err
 }
@@ -1286,6 +1373,20 @@ type PutServingParams struct {
 
 func (q *Queries) PutServing(ctx context.Context, arg PutServingParams) error {
 	_, err := q.db.ExecContext(ctx, putServing, arg.Model, arg.Body, arg.TokenHash)
+	return err
+}
+
+const putServingUse = `-- name: PutServingUse :exec
+INSERT INTO serving_use(model, body) VALUES (?,?) ON CONFLICT(model) DO UPDATE SET body = excluded.body
+`
+
+type PutServingUseParams struct {
+	Model string
+	Body  string
+}
+
+func (q *Queries) PutServingUse(ctx context.Context, arg PutServingUseParams) error {
+	_, err := q.db.ExecContext(ctx, putServingUse, arg.Model, arg.Body)
 	return err
 }
 

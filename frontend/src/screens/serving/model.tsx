@@ -20,7 +20,7 @@ import { Link, useParams } from 'react-router'
 import { api, exportPath } from '../../api/endpoints'
 import { k } from '../../api/queries'
 import type { Serving, ServingSwitch } from '../../api/types'
-import { bytes, clock, int, list, modelName, ms, plain } from '../../format/format'
+import { bytes, clock, int, list, modelName, modelPath, ms, plain } from '../../format/format'
 import { maybe } from '../../i18n'
 import { useAct, useSave } from '../../shell/act'
 import { StateBadge } from '../../ui/badge'
@@ -95,6 +95,7 @@ function Body({ s }: { s: Serving }) {
           <Reach s={s} />
         </Note>
       )}
+      {s.offered > 0 && <Offer s={s} />}
       <Control s={s} />
       <Box
         style={{
@@ -112,6 +113,35 @@ function Body({ s }: { s: Serving }) {
       </Box>
       <Counters s={s} />
     </Stack>
+  )
+}
+
+// Offer asks whether to answer with a production version that the others agreed on.
+function Offer({ s }: { s: Serving }) {
+  const { t } = useTranslation()
+  const take = useAct(
+    () =>
+      api.switchServing(s.id, {
+        on: true,
+        port: s.port || undefined,
+        expose: s.exposed || undefined,
+        allow: s.allow,
+        accept: true,
+      }),
+    { stale: [['serving'], k.home, k.inbox] },
+  )
+  return (
+    <Note tone="warn" title={t('serving.offer', { number: s.offered })}>
+      {t('serving.offerText', { number: s.number })}
+      <Group mt="xs" gap="xs">
+        <Button size="xs" onClick={() => take.mutate(undefined)} loading={take.isPending}>
+          {t('serving.offerTake', { number: s.offered })}
+        </Button>
+        <Button size="xs" variant="default" component={Link} to={modelPath(s.id, s.offered)}>
+          {t('models.look')}
+        </Button>
+      </Group>
+    </Note>
   )
 }
 
@@ -154,6 +184,7 @@ function Control({ s }: { s: Serving }) {
     port: Number(port) || undefined,
     number: s.follow ? undefined : s.number || undefined,
     expose: s.exposed || undefined,
+    allow: s.allow,
   })
   const askExpose = (expose: boolean) => {
     if (!expose) return flip.mutate({ ...now(), expose: false })
