@@ -116,6 +116,10 @@ func TestStagesAndServing(t *testing.T) {
 	same(t, "with the same token", get(t, on.Address+"/v2/models/heart", on.Token), 200)
 	p := must(c.TryPrediction(ctx, "heart", []map[string]any{{"age": 63, "sex": 1, "cp": "4", "trestbps": 145}}))(t)
 	same(t, "prediction of version", p.Version, 2)
+	for number, want := range map[int]string{1: "production", 2: "production"} {
+		content, moves := checkExport(t, must(c.ExportVersion(ctx, "heart", number))(t))
+		same(t, "exported", line(content, strings.Join(moves, " ")), line(must(a.Version(ctx, "heart", number))(t).Version.ContentID, want))
+	}
 	l.exposed(c)
 	for _, m := range must(a.Model(ctx, "heart"))(t).Versions {
 		same(t, "stage", line(m.Number, m.Stage), map[int]string{1: "1 archived", 2: "2 production"}[m.Number])

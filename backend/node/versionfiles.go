@@ -42,13 +42,13 @@ func (n *Node) fetchMissing(ctx context.Context) {
 	}
 }
 
-// ExportVersion returns the folder of a version as a zip file.
+// ExportVersion returns the folder of a version, with what bears it out, as a zip file.
 func (n *Node) ExportVersion(ctx context.Context, model string, number int) ([]byte, error) {
 	_, v, err := n.version(model, number)
 	if err != nil {
 		return nil, err
 	}
-	files, err := n.registry.Files(ctx, v.ContentID)
+	files, err := n.registry.Export(ctx, v.ContentID)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package registry
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 
 	"synergos.app/desktop/backend/fed"
@@ -40,30 +39,6 @@ func (r *Registry) Register(ctx context.Context, in BuildInput) (Version, error)
 		return Version{}, fed.Errorf(fed.Permission, "Join the project first.", "only a member of the project can register a version")
 	}
 	return v, nil
-}
-
-// Export returns the folder of a version with its detached signatures: the signed
-// documents of those who published it, outside of the content id.
-func (r *Registry) Export(ctx context.Context, contentID string) (map[string][]byte, error) {
-	files, err := r.Files(ctx, contentID)
-	if err != nil {
-		return nil, err
-	}
-	out := maps.Clone(files)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	st, e := r.find(contentID)
-	for _, d := range st.shelf.versions[contentID] {
-		if !slices.Contains(e.signers, d.Author) {
-			continue
-		}
-		raw, err := canonical(map[string]any{"domain": fed.DocDomain, "author": d.Author, "key": d.Key, "signature": d.Sig, "signed": d.SigningBytes()})
-		if err != nil {
-			return nil, fmt.Errorf("write a signature: %w", err)
-		}
-		out["signatures/"+string(d.Author)+".json"] = raw
-	}
-	return out, nil
 }
 
 // Ask proposes a stage for a version, which is at the same time this party's own

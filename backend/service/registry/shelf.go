@@ -97,8 +97,14 @@ func (s *shelf) keep(d fed.Doc) (model string, ok bool) {
 	return "", false
 }
 
+// keepVersion takes a version whose content id is the digest of its manifest, which
+// names this project: nobody can take the id of a version of another project, or one
+// that is still to come, by writing it onto something else.
 func (s *shelf) keepVersion(d fed.Doc) (string, bool) {
 	v, ok := readVersion(d)
+	if id, err := ContentID(v.Manifest); err != nil || id != v.ContentID || v.Manifest.Project != s.project {
+		ok = false
+	}
 	if ok {
 		s.versions[v.ContentID] = append(s.versions[v.ContentID], signed[VersionDoc]{d, v, d.Hash()})
 	}

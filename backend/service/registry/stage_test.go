@@ -782,6 +782,37 @@ func TestHostileVersions(t *testing.T) {
 	}
 }
 
+// Who writes down the content id of a version that is still to come, in this project
+// or another, takes nothing from it.
+func TestContentIDsCannotBeTaken(t *testing.T) {
+	w := newWorld(t, "Alpha", "Beta", "Mallory")
+	a, liar := w.parties[0], w.parties[2]
+	m, _, err := Build(w.input(1))
+	must(t, err)
+	id, err := ContentID(m)
+	must(t, err)
+	other := m
+	other.Round++
+	for scope, manifest := range map[string]Manifest{
+		fed.ScopeProject(projectID): other, fed.ScopeProject(fed.ProjectID(strings.Repeat("0", 32))): m, fed.ScopeProject(fed.ProjectID(strings.Repeat("1", 32))): other,
+	} {
+		doc := VersionDoc{Model: m.Model, ContentID: id, Manifest: manifest}
+		for _, f := range m.Files {
+			doc.Files = append(doc.Files, FileRef{Path: f.Path, Blob: fed.BlobRef{Digest: f.SHA256, Size: f.Bytes}})
+		}
+		d, err := liar.Append(t.Context(), scope, fed.DocVersion, id, doc)
+		must(t, err)
+		a.reg.Apply(d)
+	}
+	w.settle()
+	if v, ok := a.reg.Version(id); ok {
+		t.Fatalf("taken: %+v", v)
+	}
+	if v := w.register(a, 1); v.ContentID != id || v.Project != projectID || v.State != StateReady || v.By != a.id || v.Number != 1 {
+		t.Errorf("%+v", v)
+	}
+}
+
 func (p *party) PutBytes(ctx context.Context, b []byte) (fed.BlobRef, error) {
 	return p.blobs.PutBytes(ctx, b)
 }
