@@ -217,14 +217,17 @@ func (s *Store) Delete(d fed.Digest) error {
 }
 
 // Sweep removes the blobs, partials and damaged files whose digest keep refuses
-// and that were not changed within the grace. It returns how many files and
-// bytes were removed.
-func (s *Store) Sweep(keep func(fed.Digest) bool) (files int, bytes int64, err error) {
+// and that were changed neither after before nor within the grace. It returns how
+// many files and bytes were removed.
+func (s *Store) Sweep(before time.Time, keep func(fed.Digest) bool) (files int, bytes int64, err error) {
 	names, err := filepath.Glob(filepath.Join(s.dir, "[0-9a-f][0-9a-f]", "*"))
 	if err != nil {
 		return 0, 0, ioError("sweep the blobs", err)
 	}
 	limit := s.cfg.Now().Add(-s.cfg.SweepGrace)
+	if before.Before(limit) {
+		limit = before
+	}
 	for _, name := range names {
 		d := digestOfName(name)
 		st, serr := os.Lstat(name)

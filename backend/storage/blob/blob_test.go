@@ -394,18 +394,18 @@ func TestSweep(t *testing.T) {
 	p := receive(t, s, content(LeafSize+9, 3), 0)
 	defer p.Close()
 	keep := func(d fed.Digest) bool { return d == kept.Digest }
-	if n, _, err := s.Sweep(keep); err != nil || n != 0 {
+	if n, _, err := s.Sweep(time.Now(), keep); err != nil || n != 0 {
 		t.Fatalf("within the grace %d files went, %v", n, err)
 	}
 	now = now.Add(2 * time.Hour)
-	if n, size, err := s.Sweep(keep); err != nil || n != 1 || size != 20 {
+	if n, size, err := s.Sweep(time.Now(), keep); err != nil || n != 1 || size != 20 {
 		t.Fatalf("%d files, %d bytes, %v", n, size, err)
 	}
 	if !s.Has(kept.Digest) || s.Has(dropped.Digest) {
 		t.Fatal("the wrong blob went")
 	}
 	p.Close()
-	if n, _, err := s.Sweep(keep); err != nil || n != 2 {
+	if n, _, err := s.Sweep(time.Now(), keep); err != nil || n != 2 {
 		t.Fatalf("the abandoned partial: %d files, %v", n, err)
 	}
 	if err := s.Delete(kept.Digest); err != nil || s.Has(kept.Digest) {
