@@ -24,10 +24,13 @@ type egressBook struct {
 	db   *sqlite.DB
 	mu   sync.Mutex // guards the chain and what follows
 	last query.Egress
+	gone query.EgressPruned // what was taken off the beginning
 	told time.Time
 	sent map[string]int64 // bytes by subject, of those that were asked about
 
 	inside map[string]int64 // bytes by subject to virtual parties since the start
+
+	whole sync.RWMutex // nothing is taken off while the chain is read
 }
 
 // maxSummed bounds the subjects whose bytes are kept added up.
@@ -38,7 +41,11 @@ func openEgress(ctx context.Context, n *Node) (*egressBook, error) {
 	if err != nil && !sqlite.NoRows(err) {
 		return nil, fmt.Errorf("read the egress ledger: %w", err)
 	}
-	return &egressBook{n: n, db: n.db, last: last, sent: map[string]int64{}, inside: map[string]int64{}}, nil
+	gone, err := n.db.EgressPruned(ctx)
+	if err != nil && !sqlite.NoRows(err) {
+		return nil, fmt.Errorf("read the egress ledger: %w", err)
+	}
+	return &egressBook{n: n, db: n.db, last: last, gone: gone, sent: map[string]int64{}, inside: map[string]int64{}}, nil
 }
 
 // Record implements transport.Egress. A frame to a virtual party of the tutorial
@@ -114,8 +121,9 @@ func (n *Node) Activity(ctx context.Context, q view.ActivityQuery) (view.Activit
 	if len(rows) == limit {
 		out.Next = strconv.FormatInt(rows[len(rows)-1].Seq, 10)
 	}
+	out.Removed = n.egress.removed()
 	for _, t := range totals {
-		out.Totals = append(out.Totals, view.EgressTotal{To: n.nameOf(t.Peer), Kind: t.Kind, Frames: t.Frames, Bytes: t.Bytes})
+		out.Totals = append(out.Totals, view.EgressTotal{To: n.nameOf(t.Peer), ToID: t.Peer, Kind: t.Kind, Frames: t.Frames, Bytes: t.Bytes})
 		out.Bytes += t.Bytes
 		out.Frames += t.Frames
 	}
@@ -132,24 +140,28 @@ func (n *Node) frameView(r query.Egress) view.EgressFrame {
 func (n *Node) egressChain() view.Check {
 	n.egress.mu.Lock()
 	defer n.egress.mu.Unlock()
-	return view.Check{Name: "Record of what left", OK: true, Text: fmt.Sprintf("%d entries, each linked to the one before.", n.egress.last.Seq)}
+	return view.Check{Name: "Record of what left", OK: true, Text: fmt.Sprintf("%d entries, each linked to the one before.", n.egress.last.Seq-n.egress.gone.Seq)}
 }
 
 // VerifyActivity recomputes the whole chain and names the first bad entry.
 func (n *Node) VerifyActivity(ctx context.Context) (view.Check, error) {
 	check := view.Check{Name: "Record of what left", OK: true}
-	prev, count := "", 0
+	n.egress.whole.RLock()
+	defer n.egress.whole.RUnlock()
+	n.egress.mu.Lock()
+	gone := n.egress.gone
+	n.egress.mu.Unlock()
+	prev, seq := gone.Hash, gone.Seq
 	err := n.eachEgress(ctx, func(r query.Egress) bool {
-		if r.Seq != int64(count)+1 || r.Hash != egressHash(prev, r) {
-			check.OK, check.Text = false, fmt.Sprintf("Entry %d was changed or removed.", count+1)
+		if r.Seq != seq+1 || r.Hash != egressHash(prev, r) {
+			check.OK, check.Text = false, fmt.Sprintf("Entry %d was changed or removed.", seq+1)
 			return false
 		}
-		prev = r.Hash
-		count++
+		prev, seq = r.Hash, r.Seq
 		return true
 	})
 	if check.OK {
-		check.Text = fmt.Sprintf("All %d entries are unchanged.", count)
+		check.Text = fmt.Sprintf("All %d entries are unchanged.", seq-gone.Seq)
 	}
 	return check, err
 }
@@ -177,6 +189,8 @@ func (n *Node) eachEgress(ctx context.Context, f func(query.Egress) bool) error 
 func (n *Node) ExportActivity(ctx context.Context) ([]byte, error) {
 	var buf bytes.Buffer
 	w := csv.NewWriter(&buf)
+	n.egress.whole.RLock()
+	defer n.egress.whole.RUnlock()
 	rows := [][]string{{"entry", "time", "receiver", "receiver id", "kind", "purpose", "subject", "bytes", "sha256", "consent", "chain"}}
 	err := n.eachEgress(ctx, func(r query.Egress) bool {
 		v := n.frameView(r)

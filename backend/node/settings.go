@@ -18,6 +18,8 @@ var knownSettings = []view.Setting{
 	{Key: "network.discoverable", Group: "Network", Title: "Let others on this network find this computer", Help: "They see an address, no name. When off, you still find others, and they reach you by an invite link or your address.", Kind: "switch", Default: "true"},
 	{Key: "compute.grids", Group: "Resources", Title: "Runs at once", Help: "How many runs this computer takes part in at the same time.", Kind: "number", Default: "2", Low: 1, High: 16},
 	{Key: "privacy.floor", Group: "Privacy", Title: "Fewest rows for which a figure is shown", Help: "Figures about fewer rows are left out of what others receive, so that nobody is recognised in them.", Kind: "number", Default: "10", Low: 10, High: 1000},
+	{Key: "activity.days", Group: "Privacy", Title: "Days that the record of what left is kept", Help: "Older entries are removed once a day; Activity says how many.", Kind: "number", Default: "400", Low: 30, High: 3650},
+	{Key: "activity.megabytes", Group: "Privacy", Title: "Largest record of what left, in megabytes", Help: "When it is larger, the oldest entries are removed.", Kind: "number", Default: "200", Low: 10, High: 10_000},
 	{Key: "look.theme", Group: "Appearance", Title: "Theme", Help: "Light, dark, or as the system says.", Kind: "choice", Default: "system", Choices: []string{"system", "light", "dark"}},
 }
 

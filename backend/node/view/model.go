@@ -251,17 +251,26 @@ type EgressFrame struct {
 
 // Activity is the egress ledger with totals.
 type Activity struct {
-	Items  []EgressFrame `json:"items" doc:"newest first"`
-	Next   string        `json:"next,omitempty"`
-	Totals []EgressTotal `json:"totals"`
-	Bytes  int64         `json:"bytes"`
-	Frames int64         `json:"frames"`
-	Chain  Check         `json:"chain"`
+	Items   []EgressFrame `json:"items" doc:"newest first"`
+	Next    string        `json:"next,omitempty"`
+	Totals  []EgressTotal `json:"totals"`
+	Bytes   int64         `json:"bytes"`
+	Frames  int64         `json:"frames"`
+	Chain   Check         `json:"chain"`
+	Removed EgressRemoved `json:"removed"`
+}
+
+// EgressRemoved is what the record no longer lists, since it was too old or too much.
+type EgressRemoved struct {
+	Frames int64      `json:"frames" doc:"0: none"`
+	Bytes  int64      `json:"bytes"`
+	Until  *time.Time `json:"until,omitempty" doc:"when the last of them was sent"`
 }
 
 // EgressTotal adds frames up by receiver and kind.
 type EgressTotal struct {
-	To     string `json:"to"`
+	To     string `json:"to" doc:"its name"`
+	ToID   string `json:"toId"`
 	Kind   string `json:"kind"`
 	Frames int64  `json:"frames"`
 	Bytes  int64  `json:"bytes"`

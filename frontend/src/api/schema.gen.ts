@@ -1564,6 +1564,7 @@ export interface components {
             /** @description newest first */
             items: components["schemas"]["EgressFrame"][];
             next?: string;
+            removed: components["schemas"]["EgressRemoved"];
             totals: components["schemas"]["EgressTotal"][];
         };
         AddDatasetBody: {
@@ -2028,13 +2029,29 @@ export interface components {
             to: string;
             toId: string;
         };
+        EgressRemoved: {
+            /** Format: int64 */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description 0: none
+             */
+            frames: number;
+            /**
+             * Format: date-time
+             * @description when the last of them was sent
+             */
+            until?: string;
+        };
         EgressTotal: {
             /** Format: int64 */
             bytes: number;
             /** Format: int64 */
             frames: number;
             kind: string;
+            /** @description its name */
             to: string;
+            toId: string;
         };
         Estimate: {
             /**

@@ -995,11 +995,12 @@ export const activity: V.Activity = {
     },
   ],
   totals: [
-    { to: names[1], kind: 'update', frames: 27, bytes: 8424 },
-    { to: names[1], kind: 'stats', frames: 1, bytes: 380 },
-    { to: names[2], kind: 'card', frames: 2, bytes: 6240 },
+    { to: names[1], toId: keys[1], kind: 'update', frames: 27, bytes: 8424 },
+    { to: names[1], toId: keys[1], kind: 'stats', frames: 1, bytes: 380 },
+    { to: names[2], toId: keys[2], kind: 'card', frames: 2, bytes: 6240 },
   ],
   bytes: 15_044,
+  removed: { frames: 120, bytes: 51_000, until: back(600_000) },
   frames: 30,
   chain: { name: 'Chain', ok: true, text: '30 entries follow each other without a gap.' },
 }
@@ -1238,7 +1239,17 @@ export const empty: [RegExp, unknown][] = [
   ],
   [/^\/peers$/, { ...peers, items: [], invites: [] }],
   [/^\/catalog$/, { items: [], facets: {}, total: 0 }],
-  [/^\/activity$/, { items: [], totals: [], bytes: 0, frames: 0, chain: { name: '', ok: true, text: '' } }],
+  [
+    /^\/activity$/,
+    {
+      items: [],
+      totals: [],
+      bytes: 0,
+      frames: 0,
+      chain: { name: '', ok: true, text: '' },
+      removed: { frames: 0, bytes: 0 },
+    },
+  ],
   [
     /^\/rewards$/,
     { totals: [], runs: [], entries: [], chain: { name: '', ok: true, text: '' }, disputes: [], unsigned: 0 },

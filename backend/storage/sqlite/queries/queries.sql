@@ -46,6 +46,8 @@ ORDER BY seq DESC LIMIT sqlc.arg(n);
 SELECT * FROM egress WHERE seq > ? ORDER BY seq LIMIT ?;
 -- name: EgressTotals :many
 SELECT peer, kind, count(*) AS frames, CAST(sum(bytes) AS INTEGER) AS bytes FROM egress GROUP BY peer, kind ORDER BY peer, kind;
+-- name: EgressSize :one
+SELECT CAST(coalesce(sum(length(peer) + length(kind) + length(purpose) + length(subject) + length(digest) + length(consent) + length(hash) + 40), 0) AS INTEGER) FROM egress;
 -- name: EgressPruned :one
 SELECT * FROM egress_pruned;
 -- name: PutEgressPruned :exec

@@ -236,6 +236,17 @@ func (q *Queries) EgressPruned(ctx context.Context) (EgressPruned, error) {
 	return i, err
 }
 
+const egressSize = `-- name: EgressSize :one
+SELECT CAST(coalesce(sum(length(peer) + length(kind) + length(purpose) + length(subject) + length(digest) + length(consent) + length(hash) + 40), 0) AS INTEGER) FROM egress
+`
+
+func (q *Queries) EgressSize(ctx context.Context) (int64, error) {
+	row := q.db.QueryRowContext(ctx, egressSize)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const egressTotals = `-- name: EgressTotals :many
 SELECT peer, kind, count(*) AS frames, CAST(sum(bytes) AS INTEGER) AS bytes FROM egress GROUP BY peer, kind ORDER BY peer, kind
 `

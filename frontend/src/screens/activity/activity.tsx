@@ -12,7 +12,7 @@ import { useAct, useSave } from '../../shell/act'
 import { StateBadge } from '../../ui/badge'
 import { Page, Section } from '../../ui/page'
 import { Checks, Stat } from '../../ui/parts'
-import { Empty, Failed, Loading, View } from '../../ui/states'
+import { Empty, Failed, Loading, Note, View } from '../../ui/states'
 import { DataTable } from '../../ui/table'
 
 const page = 100
@@ -63,6 +63,11 @@ export function Activity() {
                 <Checks items={[check]} />
               </Box>
             )}
+            {d.removed.frames > 0 && (
+              <Note title={t('activity.removed', { count: d.removed.frames, bytes: bytes(d.removed.bytes) })}>
+                {t('activity.removedText', { until: d.removed.until ? day(d.removed.until) : '' })}
+              </Note>
+            )}
             <Totals d={d} to={to} kind={kind} onTo={setTo} onKind={setKind} />
             <Frames q={q} />
           </Stack>
@@ -86,7 +91,7 @@ function Totals({
   onKind: (s: string) => void
 }) {
   const { t } = useTranslation()
-  const receivers = [...new Set(d.totals.map((x) => x.to))].filter(Boolean)
+  const receivers = [...new Map(d.totals.map((x) => [x.toId, x.to]))] // two parties may have one name
   const kinds = [...new Set(d.totals.map((x) => x.kind))].filter(Boolean)
   return (
     <Section
@@ -107,7 +112,7 @@ function Totals({
         <Stat name={t('activity.receivers')} value={int(receivers.length)} />
         <Select
           label={t('activity.to')}
-          data={receivers.map((r) => ({ value: r, label: plain(r, 60) }))}
+          data={receivers.map(([id, name]) => ({ value: id, label: plain(name, 60) || shorten(id, 12) }))}
           value={to || null}
           onChange={(v) => onTo(v ?? '')}
           clearable
@@ -127,7 +132,7 @@ function Totals({
       <DataTable
         label={t('activity.totals')}
         rows={d.totals}
-        rowKey={(x) => `${x.to}|${x.kind}`}
+        rowKey={(x) => `${x.toId}|${x.kind}`}
         initialSort={{ key: 'bytes', down: true }}
         cols={[
           { key: 'to', head: t('activity.to'), sort: (x) => x.to, cell: (x) => plain(x.to, 60) },
