@@ -2,6 +2,7 @@ import { screen, waitFor, within } from '@testing-library/react'
 import userEvent from '@testing-library/user-event'
 import { describe, expect, it, vi } from 'vitest'
 import {
+  activity,
   dataset,
   full,
   ids,
@@ -157,6 +158,14 @@ describe('what a person does', () => {
           .map((q) => q.state.data),
       ),
     ).not.toContain('secret-token')
+  })
+
+  it('asks for the messages of a receiver by its id, not its name', async () => {
+    const calls = fakeApi(full)
+    open('/activity')
+    await userEvent.click(await screen.findByRole('combobox', { name: 'To' }))
+    await userEvent.click(await screen.findByRole('option', { name: activity.totals[0].to }))
+    await waitFor(() => expect(calls.some((c) => c.query.includes(`to=${activity.totals[0].toId}`))).toBe(true))
   })
 
   it('turns a chart into its table', async () => {

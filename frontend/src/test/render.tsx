@@ -12,6 +12,7 @@ import { answer } from './fixtures'
 export interface Call {
   method: string
   path: string
+  query: string // as it is sent, without its question mark
   body: unknown
 }
 
@@ -21,10 +22,12 @@ type Reply = { status?: number; body: unknown } | 'never' | undefined
 export function fakeApi(table: [RegExp, unknown][], over: (c: Call) => Reply = () => undefined): Call[] {
   const calls: Call[] = []
   vi.stubGlobal('fetch', (input: string, init: RequestInit = {}) => {
-    const path = decodeURIComponent(new URL(input, 'http://x').pathname.replace('/api/v1', ''))
+    const url = new URL(input, 'http://x')
+    const path = decodeURIComponent(url.pathname.replace('/api/v1', ''))
     const call = {
       method: init.method ?? 'GET',
       path,
+      query: url.search.slice(1),
       body: typeof init.body === 'string' ? JSON.parse(init.body) : init.body,
     }
     calls.push(call)
