@@ -1,7 +1,6 @@
 package app
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -84,26 +83,16 @@ func simulate(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 	return 0
 }
 
-// maxConfig bounds a configuration document.
-const maxConfig = 4 << 20
-
-// readConfig reads a run configuration strictly: an unknown key is an error that
-// names it, since a mistyped setting would otherwise be ignored in silence.
+// readConfig reads the configuration in a file.
 func readConfig(path string) (fed.RunConfig, error) {
-	var c fed.RunConfig
 	f, err := os.Open(path)
 	if err != nil {
-		return c, fed.Errorf(fed.NotFound, "Check the name of the file.", "the configuration cannot be read: %w", err)
+		return fed.RunConfig{}, fed.Errorf(fed.NotFound, "Check the name of the file.", "the configuration cannot be read: %w", err)
 	}
 	defer func() { _ = f.Close() }()
-	raw, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
-	if err != nil || len(raw) > maxConfig {
-		return c, fed.Errorf(fed.Invalid, "Use a file that the app exported.", "the configuration %s is too large or cannot be read", path)
-	}
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&c); err != nil {
-		return c, fed.Errorf(fed.Invalid, "Compare it with docs/run-config.schema.json.", "the configuration %s is not valid: %w", path, err)
+	c, err := fed.ReadConfig(f)
+	if err != nil {
+		return c, fed.Errorf(fed.Invalid, fed.HintOf(err)+" docs/run-config.schema.json describes all settings.", "the configuration %s is not valid: %w", path, err)
 	}
 	return c, nil
 }

@@ -95,10 +95,8 @@ func (s *schema) compareFields(path string, typ reflect.Type, node object) {
 // refused returns why the app does not take a configuration document, nil if it
 // does: the checks of reading, of experiments, of training and of models.
 func refused(raw []byte) error {
-	var c fed.RunConfig
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&c); err != nil {
+	c, err := fed.ReadConfig(bytes.NewReader(raw))
+	if err != nil {
 		return err
 	}
 	if err := experiment.Check(c); err != nil {
@@ -110,7 +108,7 @@ func refused(raw []byte) error {
 	if _, err := strategy.New(c.Strategy); err != nil {
 		return err
 	}
-	_, err := model.New(c.Model, c.Task, 12, 2)
+	_, err = model.New(c.Model, c.Task, 12, 2)
 	return err
 }
 

@@ -15,6 +15,7 @@ type experimentsEngine interface {
 	CreateExperiment(ctx context.Context, e view.ExperimentCreate) (view.Experiment, error)
 	Experiment(ctx context.Context, id string) (view.Experiment, error)
 	ExperimentConfig(ctx context.Context, id string) (fed.RunConfig, error)
+	ReadConfig(ctx context.Context, project, text string) (view.ImportedConfig, error)
 	CancelExperiment(ctx context.Context, id string) error
 	Estimate(ctx context.Context, e view.ExperimentCreate) (view.Estimate, error)
 	Runs(ctx context.Context, project, experiment string, limit int) ([]view.Run, error)
@@ -71,6 +72,15 @@ func (d ExperimentDraft) view(name string) view.ExperimentCreate {
 	return out
 }
 
+// readConfig carries a document as the text that it is, so that the engine sees what
+// a person wrote and can say where the mistake is.
+type readConfig struct {
+	ByID
+	Body struct {
+		Text string `json:"text" minLength:"1" maxLength:"204800" doc:"the document, as exported or as simulate --config takes it"`
+	}
+}
+
 type createExperiment struct {
 	Body ExperimentCreate
 }
@@ -110,6 +120,10 @@ func experimentRoutes(api huma.API, n experimentsEngine) {
 		func(ctx context.Context, in *ByID) (view.Experiment, error) { return n.Experiment(ctx, in.ID) })
 	serve(api, at(get, "/experiments/{id}/config", "experimentConfig", "The configuration as a document to keep", "experiments"),
 		func(ctx context.Context, in *ByID) (fed.RunConfig, error) { return n.ExperimentConfig(ctx, in.ID) })
+	serve(api, at(post, "/projects/{id}/config", "readConfig", "Read a configuration document for a new experiment", "experiments").takes(largeBody),
+		func(ctx context.Context, in *readConfig) (view.ImportedConfig, error) {
+			return n.ReadConfig(ctx, in.ID, in.Body.Text)
+		})
 	act(api, at(post, "/experiments/{id}/cancel", "cancelExperiment", "Cancel the runs that are left", "experiments"),
 		func(ctx context.Context, in *ByID) error { return n.CancelExperiment(ctx, in.ID) })
 	serve(api, at(post, "/estimate", "estimate", "What a configuration would cost", "experiments").takes(largeBody),

@@ -361,6 +361,10 @@ func (f *fake) ExperimentConfig(ctx context.Context, id string) (fed.RunConfig, 
 	return say[fed.RunConfig](f, ctx, "ExperimentConfig", id)
 }
 
+func (f *fake) ReadConfig(ctx context.Context, project, text string) (view.ImportedConfig, error) {
+	return say[view.ImportedConfig](f, ctx, "ReadConfig", project, text)
+}
+
 func (f *fake) CancelExperiment(ctx context.Context, id string) error {
 	return f.note(ctx, "CancelExperiment", id)
 }

@@ -141,6 +141,7 @@ var experimentEndpoints = []endpoint{
 		with(view.ExperimentCreate{ProjectID: "p1", Name: "lr", Config: leastRun, Method: "grid", Space: map[string]view.Dimension{"lr": {Type: "choice", Value: []any{0.1, 0.01}}}})},
 	{get, "/experiments/{id}", "/experiments/e1", "", 200, "Experiment", with("e1")},
 	{get, "/experiments/{id}/config", "/experiments/e1/config", "", 200, "ExperimentConfig", with("e1")},
+	{post, "/projects/{id}/config", "/projects/p1/config", `{"text":"{\"version\": 1}"}`, 200, "ReadConfig", with("p1", `{"version": 1}`)},
 	{post, "/experiments/{id}/cancel", "/experiments/e1/cancel", "", 204, "CancelExperiment", with("e1")},
 	{post, "/estimate", "/estimate", `{"projectId":"p1","config":` + leastConfig + `}`, 200, "Estimate", with(view.ExperimentCreate{ProjectID: "p1", Config: leastRun, Method: "single"})},
 	{get, "/runs", "/runs?project=p1&experiment=e1&limit=20", "", 200, "Runs", with("p1", "e1", 20)},

@@ -185,6 +185,20 @@ type ExperimentCreate struct {
 	Trials    int                  `json:"trials,omitempty"`
 }
 
+// ImportedConfig is a configuration document as an experiment of a project can use
+// it.
+type ImportedConfig struct {
+	Config      fed.RunConfig      `json:"config" doc:"of the document, with what the parties agreed on as they agreed"`
+	Differences []ConfigDifference `json:"differences" doc:"where the document says otherwise than the parties agreed"`
+}
+
+// ConfigDifference is one setting that the parties agreed on.
+type ConfigDifference struct {
+	Key    string `json:"key" doc:"dotted name, for example test.seed"`
+	Given  string `json:"given" doc:"in the document; empty: not there"`
+	Agreed string `json:"agreed" doc:"in the project; empty: not there"`
+}
+
 // Estimate is what a configuration would cost.
 type Estimate struct {
 	Runs            int        `json:"runs"`

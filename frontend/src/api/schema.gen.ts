@@ -1037,6 +1037,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/projects/{id}/config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Read a configuration document for a new experiment */
+        post: operations["readConfig"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/projects/{id}/consent": {
         parameters: {
             query?: never;
@@ -1789,6 +1806,14 @@ export interface components {
             /** @description measured on a fixed small model */
             samplesPerSecond: number | null;
         };
+        ConfigDifference: {
+            /** @description in the project; empty: not there */
+            agreed: string;
+            /** @description in the document; empty: not there */
+            given: string;
+            /** @description dotted name, for example test.seed */
+            key: string;
+        };
         ConfirmAlignmentBody: {
             matches: components["schemas"]["MatchChoice"][];
         };
@@ -2216,6 +2241,12 @@ export interface components {
             partyId: string;
             /** @description a party has been restored; the next start of the app opens it */
             restart?: boolean;
+        };
+        ImportedConfig: {
+            /** @description of the document, with what the parties agreed on as they agreed */
+            config: components["schemas"]["RunConfig"];
+            /** @description where the document says otherwise than the parties agreed */
+            differences: components["schemas"]["ConfigDifference"][];
         };
         InboxEntry: {
             /** Format: date-time */
@@ -2754,6 +2785,10 @@ export interface components {
             poolCents: number;
             /** @enum {string} */
             production: "majority" | "all" | "any";
+        };
+        ReadConfigBody: {
+            /** @description the document, as exported or as simulate --config takes it */
+            text: string;
         };
         Reason: {
             /** @description why, in your words */
@@ -5703,6 +5738,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Alignment"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readConfig: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description id of the record */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReadConfigBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportedConfig"];
                 };
             };
             /** @description Error */
