@@ -68,7 +68,7 @@ type ModelInput struct {
 
 // LayerInput is one layer of a network.
 type LayerInput struct {
-	Type   string      `json:"type" enum:"Linear,ReLU,LeakyReLU,Sigmoid,Tanh,GELU,Dropout,LayerNorm"`
+	Type   string      `json:"type" enum:"Linear,ReLU,LeakyReLU,Sigmoid,Tanh,GELU,Dropout,LayerNorm,Softmax"`
 	In     int         `json:"in,omitempty" minimum:"0" maximum:"1000000" doc:"0: from the columns"`
 	Out    int         `json:"out,omitempty" minimum:"0" maximum:"1000000" doc:"0: from the classes"`
 	NoBias bool        `json:"noBias,omitempty"`

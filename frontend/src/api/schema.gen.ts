@@ -2307,7 +2307,7 @@ export interface components {
             /** @description of LeakyReLU */
             slope?: number;
             /** @enum {string} */
-            type: "Linear" | "ReLU" | "LeakyReLU" | "Sigmoid" | "Tanh" | "GELU" | "Dropout" | "LayerNorm";
+            type: "Linear" | "ReLU" | "LeakyReLU" | "Sigmoid" | "Tanh" | "GELU" | "Dropout" | "LayerNorm" | "Softmax";
         };
         LayerSpec: {
             /** Format: int64 */

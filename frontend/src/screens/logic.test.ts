@@ -9,7 +9,8 @@ import { countOf, spaceOf } from './projects/new-experiment'
 import { bestOf } from './runs/compare'
 import { gain } from './runs/results'
 import { proposedName } from './runs/run'
-import { paramOf, settingWord } from './runs/run-table'
+import { paramOf } from './runs/run-table'
+import { flatSettings, settingValue, settingWord } from './runs/setting'
 import { rowOf } from './serving/try-it'
 import '../i18n'
 
@@ -59,6 +60,35 @@ describe('results', () => {
     const r = { ...finished, params: { 'train.lr': '0.1', 'strategy.name': 'fedprox' } }
     expect([paramOf(r, 'lr'), paramOf(r, 'strategy'), paramOf(r, 'mu')]).toEqual(['0.1', 'fedprox', undefined])
     expect(settingWord('train.lr')).toBe('Learning rate')
+  })
+  it('name every setting, those they do not know by its key', () => {
+    const layers = [{ type: 'Linear', out: 8 }, { type: 'ReLU' }, { type: 'Linear' }]
+    const full = {
+      ...config,
+      labels: { '0.5': 'ill' },
+      drop: ['id', 'date'],
+      categorical: [],
+      model: { family: 'layers', layers },
+    }
+    const said = Object.fromEntries(flatSettings(full).map(([key, v]) => [settingWord(key), settingValue(key, v)]))
+    expect(said).toMatchObject({
+      'Layer 1: units': '8',
+      'Layer 2: kind': 'ReLU',
+      'Name of class 0.5': 'ill',
+      'Columns left out': 'id, date',
+      'Rows kept for testing': '30%',
+      'Seed of the split': '1',
+      Seed: '42',
+      'How updates are joined': 'Average (FedAvg)',
+    })
+    expect(flatSettings(full).some(([key]) => key === 'categorical')).toBe(false)
+    expect(flatSettings(full).map(([key]) => settingWord(key))).not.toContain(expect.stringMatching(/\./))
+    expect([settingWord('train.warmup'), settingValue('train.warmup', '3')]).toEqual(['train.warmup', '3'])
+    expect(settingWord('model.layers.2.dilation')).toBe('Layer 2: dilation')
+    expect([settingValue('train.momentum', ''), settingValue('validation.fraction', '0.125')]).toEqual([
+      'not set',
+      '12.5%',
+    ])
   })
 })
 

@@ -2,6 +2,7 @@ import {
   ActionIcon,
   Box,
   Button,
+  Checkbox,
   Group,
   NumberInput,
   SegmentedControl,
@@ -16,7 +17,17 @@ import type { LayerSpec, ModelSpec, RunConfig } from '../../api/types'
 import { Section } from '../../ui/page'
 import { Term } from '../../ui/parts'
 
-export const layerTypes = ['Linear', 'ReLU', 'LeakyReLU', 'Sigmoid', 'Tanh', 'GELU', 'Dropout', 'LayerNorm'] as const
+export const layerTypes = [
+  'Linear',
+  'ReLU',
+  'LeakyReLU',
+  'Sigmoid',
+  'Tanh',
+  'GELU',
+  'Dropout',
+  'LayerNorm',
+  'Softmax',
+] as const
 type Template = 'simple' | 'small' | 'large' | 'own'
 
 // templateOf names the template that a model is, or "own".
@@ -27,7 +38,8 @@ export function templateOf(m: ModelSpec): Template {
   return 'own'
 }
 
-const lean = (ls: LayerSpec[]) => ls.map((l) => [l.type, l.out ?? 0, l.p ?? 0])
+const lean = (ls: LayerSpec[]) =>
+  ls.map((l) => [l.type, l.in ?? 0, l.out ?? 0, l.p ?? 0, l.noBias ?? false, l.slope ?? 0])
 
 function hidden(name: 'small' | 'large'): LayerSpec[] {
   if (name === 'small') return [{ type: 'Linear', out: 16 }, { type: 'ReLU' }, { type: 'Linear' }]
@@ -134,6 +146,28 @@ function Layers({
               onChange={(v) => set(i, { ...l, out: Number(v) || 1 })}
             />
           )}
+          {l.type === 'Linear' && (
+            <Checkbox
+              size="xs"
+              label={t('projects.model.constantShort')}
+              aria-label={t('projects.model.constant', { number: i + 1 })}
+              checked={!l.noBias}
+              onChange={(e) => set(i, { ...l, noBias: e.currentTarget.checked ? undefined : true })}
+            />
+          )}
+          {l.type === 'LeakyReLU' && (
+            <NumberInput
+              size="xs"
+              w={110}
+              min={-1}
+              max={1}
+              step={0.01}
+              decimalScale={4}
+              aria-label={t('projects.model.slope', { number: i + 1 })}
+              value={l.slope || 0.01}
+              onChange={(v) => set(i, { ...l, slope: Number(v) || undefined })}
+            />
+          )}
           {l.type === 'Dropout' && (
             <NumberInput
               size="xs"
@@ -228,6 +262,7 @@ export function TrainSettings({ config: c, onChange }: { config: RunConfig; onCh
       | 'optimizer'
       | 'momentum'
       | 'weightDecay'
+      | 'clip'
       | 'strategy'
       | 'mu'
       | 'seed'
@@ -315,6 +350,14 @@ export function TrainSettings({ config: c, onChange }: { config: RunConfig; onCh
           step={0.001}
           decimalScale={6}
           onChange={(v) => train({ weightDecay: Number(v) || 0 })}
+        />
+        <NumberInput
+          label={label('clip')}
+          value={c.train.clip ?? 0}
+          min={0}
+          step={0.5}
+          decimalScale={6}
+          onChange={(v) => train({ clip: Number(v) || undefined })}
         />
         <Select
           label={label('strategy')}

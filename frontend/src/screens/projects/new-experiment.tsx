@@ -27,6 +27,7 @@ import { Page, Section } from '../../ui/page'
 import { Findings, Stat } from '../../ui/parts'
 import { Failed, View } from '../../ui/states'
 import { ModelBuilder, TrainSettings } from './builder'
+import { ImportSettings } from './import-settings'
 
 export const searchable = [
   'lr',
@@ -143,6 +144,7 @@ function Form({ p, alignment }: { p: Project; alignment?: Alignment }) {
             />
           </Stack>
         </Section>
+        <ImportSettings projectId={p.id} onImport={setConfig} onUndo={() => setConfig(p.config)} />
         <ModelBuilder config={config} onChange={setConfig} inputs={alignment?.features.length || undefined} />
         <TrainSettings config={config} onChange={setConfig} />
         <Vary vary={vary} onChange={setVary} />

@@ -1,4 +1,4 @@
-import { Button, SegmentedControl, Stack, Switch, Table, Text } from '@mantine/core'
+import { Button, Select, Stack, Switch, Table, Text } from '@mantine/core'
 import { IconArrowLeft, IconArrowsDiff } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
@@ -6,17 +6,18 @@ import { useTranslation } from 'react-i18next'
 import { Link, useSearchParams } from 'react-router'
 import { api } from '../../api/endpoints'
 import { k } from '../../api/queries'
-import type { Comparison, ComparisonRow } from '../../api/types'
-import { lowerIsBetter, metric, plain } from '../../format/format'
+import type { Comparison, ComparisonRow, Run } from '../../api/types'
+import { list, lowerIsBetter, metric, plain } from '../../format/format'
 import { maybe } from '../../i18n'
 import { LineChart } from '../../ui/chart'
 import { Page, Section } from '../../ui/page'
 import { RowLink } from '../../ui/parts'
 import { Empty, View } from '../../ui/states'
 import { seriesKey } from './live-tab'
-import { settingWord } from './run-table'
+import { settingValue, settingWord } from './setting'
 
-// Compare sets runs side by side: only what differs, figures, curves on top of each other.
+// Compare sets runs side by side: every frozen setting that differs, figures, curves
+// on top of each other.
 export function Compare() {
   const { t } = useTranslation()
   const [query] = useSearchParams()
@@ -70,10 +71,17 @@ function Body({ c }: { c: Comparison }) {
   const names = [...new Set(c.series.flatMap((s) => s.series.map((x) => x.name)))]
   const [figure, setFigure] = useState<string>()
   const f = figure && names.includes(figure) ? figure : (names.find((n) => seriesKey(n) === 'loss') ?? names[0])
-  const nameOf = (id: string) => {
-    const r = c.runs.find((x) => x.id === id)
-    return r ? t('runs.name', { experiment: plain(r.experiment, 40), number: r.number }) : id.slice(0, 6)
+  const plainName = (r: Run) => t('runs.name', { experiment: plain(r.experiment, 40), number: r.number })
+  const nameOf = (r: Run) => {
+    const alike = c.runs.filter((x) => plainName(x) === plainName(r)).length > 1 // of two questions with one name
+    return alike ? `${plainName(r)} (${r.id.slice(0, 6)})` : plainName(r)
   }
+  const curves = c.runs.flatMap((r, i) =>
+    (c.series.find((s) => s.runId === r.id)?.series ?? [])
+      .filter((x) => x.name === f && !x.party)
+      .map((x) => ({ name: nameOf(r), xs: x.rounds, ys: x.values, colour: i })),
+  )
+  const without = c.runs.map(nameOf).filter((n) => !curves.some((x) => x.name === n))
   return (
     <Stack>
       <Section
@@ -90,7 +98,7 @@ function Body({ c }: { c: Comparison }) {
                 <Table.Th>{t('runs.cmp.setting')}</Table.Th>
                 {c.runs.map((r) => (
                   <Table.Th key={r.id} className="num">
-                    <RowLink to={`/runs/${r.id}`}>{nameOf(r.id)}</RowLink>
+                    <RowLink to={`/runs/${r.id}`}>{nameOf(r)}</RowLink>
                   </Table.Th>
                 ))}
               </Table.Tr>
@@ -101,7 +109,7 @@ function Body({ c }: { c: Comparison }) {
                   <Table.Td>{settingWord(row.key)}</Table.Td>
                   {row.values.map((v, i) => (
                     <Table.Td key={c.runs[i]?.id ?? i} className="num">
-                      {v}
+                      {settingValue(row.key, v)}
                     </Table.Td>
                   ))}
                 </Table.Tr>
@@ -128,6 +136,11 @@ function Body({ c }: { c: Comparison }) {
             </Table.Tbody>
           </Table>
         </div>
+        {c.metrics.some((m) => m.values.includes('')) && (
+          <Text size="sm" c="dimmed" p="md">
+            {t('runs.cmp.unlike')}
+          </Text>
+        )}
         {c.differs.length === 0 && (
           <Text size="sm" c="dimmed" p="md">
             {t('runs.cmp.nothing')}
@@ -139,14 +152,14 @@ function Body({ c }: { c: Comparison }) {
           title={t('runs.curves')}
           actions={
             names.length > 1 && (
-              <SegmentedControl
+              <Select
                 size="xs"
+                w={220}
                 aria-label={t('runs.figure')}
+                allowDeselect={false}
                 value={f}
-                onChange={setFigure}
-                data={names
-                  .slice(0, 6)
-                  .map((n) => ({ value: n, label: maybe(`common.metric.${seriesKey(n)}`, seriesKey(n)) }))}
+                onChange={(v) => v && setFigure(v)}
+                data={names.map((n) => ({ value: n, label: maybe(`common.metric.${seriesKey(n)}`, seriesKey(n)) }))}
               />
             )
           }
@@ -156,12 +169,13 @@ function Body({ c }: { c: Comparison }) {
             xLabel={t('common.round')}
             height={280}
             format={(y) => metric(seriesKey(f), y)}
-            curves={c.series.flatMap((s, i) =>
-              s.series
-                .filter((x) => x.name === f && !x.party)
-                .map((x) => ({ name: nameOf(s.runId), xs: x.rounds, ys: x.values, colour: i })),
-            )}
+            curves={curves}
           />
+          {without.length > 0 && (
+            <Text size="sm" c="dimmed" mt="xs">
+              {t('runs.cmp.noCurve', { names: list(without) })}
+            </Text>
+          )}
         </Section>
       )}
     </Stack>

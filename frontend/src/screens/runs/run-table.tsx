@@ -10,6 +10,7 @@ import { PracticeBadge, StateBadge } from '../../ui/badge'
 import { Section } from '../../ui/page'
 import { RowLink } from '../../ui/parts'
 import { type Col, DataTable } from '../../ui/table'
+import { settingWord } from './setting'
 
 // metricColumns are the figures worth a column, in order of interest.
 export function metricColumns(runs: Run[]): string[] {
@@ -141,12 +142,6 @@ export function RunTable({
 export function paramOf(r: Run, key: string): string | undefined {
   if (key === 'strategy') return r.params['strategy.name'] ?? r.params.strategy
   return r.params[key] ?? r.params[Object.keys(r.params).find((x) => x.endsWith(`.${key}`)) ?? '']
-}
-
-// settingWord is the plain name of a setting, whether written short or in full.
-export function settingWord(key: string): string {
-  if (key === 'strategy.name') return maybe('projects.set.strategy', key)
-  return maybe(`projects.set.${key.split('.').at(-1)}`, key)
 }
 
 // inOrder sorts picked runs by experiment and number.
