@@ -220,8 +220,11 @@ type memory struct{ docs []fed.Doc }
 
 func (m *memory) InsertFork(context.Context, fed.Doc) error { return nil }
 func (m *memory) Forks(context.Context) ([]fed.Doc, error)  { return nil, nil }
-func (m *memory) Insert(_ context.Context, d fed.Doc) error { m.docs = append(m.docs, d); return nil }
 func (m *memory) All(context.Context) ([]fed.Doc, error)    { return m.docs, nil }
+func (m *memory) Insert(_ context.Context, docs ...fed.Doc) error {
+	m.docs = append(m.docs, docs...)
+	return nil
+}
 
 func newStranger(t *testing.T, n *Node) stranger {
 	s := stranger{Self: must(identity.Create("Stranger"))(t)}

@@ -8,6 +8,7 @@ import (
 	"synergos.app/desktop/backend/fed"
 	"synergos.app/desktop/backend/learning/model"
 	"synergos.app/desktop/backend/node/view"
+	"synergos.app/desktop/backend/service/book"
 	"synergos.app/desktop/backend/service/experiment"
 	"synergos.app/desktop/backend/service/project"
 )
@@ -37,14 +38,12 @@ func (n *Node) CreateExperiment(ctx context.Context, in view.ExperimentCreate) (
 			return view.Experiment{}, err
 		}
 	}
-	scope := fed.ScopeProject(p.ID)
-	if _, err := n.book.Append(ctx, scope, fed.DocExperiment, string(doc.ID), doc); err != nil {
-		return view.Experiment{}, err
-	}
+	entries := []book.Entry{{Kind: fed.DocExperiment, Subject: string(doc.ID), Body: doc}}
 	for _, r := range runs {
-		if _, err := n.book.Append(ctx, scope, fed.DocRun, string(r.ID), r); err != nil {
-			return view.Experiment{}, err
-		}
+		entries = append(entries, book.Entry{Kind: fed.DocRun, Subject: string(r.ID), Body: r})
+	}
+	if _, err := n.book.AppendAll(ctx, fed.ScopeProject(p.ID), entries); err != nil {
+		return view.Experiment{}, err
 	}
 	n.queue.Wake()
 	return n.Experiment(ctx, string(doc.ID))

@@ -300,3 +300,63 @@ func TestGridSearch(t *testing.T) {
 	v := must(b.Compare(t.Context(), []string{e.Runs[0].ID, e.Runs[1].ID, e.Runs[2].ID}))(t)
 	same(t, "what differs", v.Differs[0].Key, "train.lr")
 }
+
+// A search is on disk with all its runs or not at all, whenever the computer fails,
+// and two searches stand side by side in the queue.
+func TestAGridIsQueuedWholeOrNotAtAll(t *testing.T) {
+	t.Parallel()
+	l := NewLab(t, "Lakeview", "Hillcrest")
+	a := l.Hospital[0]
+	cfg := CohortConfig(1)
+	project := l.Project(cfg, nil)
+	grid := func(name string, seeds int) (view.Experiment, error) {
+		var values []any
+		for i := range seeds {
+			values = append(values, float64(i))
+		}
+		return a.CreateExperiment(t.Context(), view.ExperimentCreate{
+			ProjectID: project, Name: name, Config: cfg, Method: "grid", Space: map[string]view.Dimension{"seed": {Type: "choice", Value: values}},
+		})
+	}
+	const runs = 60
+	created := make(chan view.Experiment, 1)
+	go func() {
+		defer close(created)
+		e, err := grid("Many seeds", runs)
+		if err != nil {
+			t.Error(err)
+		}
+		created <- e
+	}()
+	var copies []string
+	var e view.Experiment
+	for done := false; !done; {
+		copies = append(copies, a.copyHome())
+		select {
+		case e, done = <-created:
+		default:
+		}
+	}
+	copies = append(copies, a.copyHome())
+	second := must(grid("Two more", 2))(t)
+	for i, home := range copies {
+		n, err := Open(t.Context(), Options{Home: home, Loopback: true, Timers: a.opts.Timers})
+		if err != nil {
+			t.Fatalf("copy %d does not open: %v", i, err)
+		}
+		got := len(must(n.Runs(t.Context(), project, e.ID, 5000))(t))
+		if got != 0 && got != runs || got == 0 && i == len(copies)-1 {
+			t.Errorf("copy %d of %d has %d of %d runs", i, len(copies), got, runs)
+		}
+		if _, err := n.Experiment(t.Context(), e.ID); (err == nil) != (got == runs) {
+			t.Errorf("copy %d has %d runs, and the question: %v", i, got, err)
+		}
+		(&Hospital{Node: n, t: t, Name: "the copy", open: true}).stop()
+	}
+	if err := a.CancelExperiment(t.Context(), e.ID); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range second.Runs { // what waited behind the first search comes to its turn
+		l.OneTruth(project, r.ID)
+	}
+}

@@ -110,21 +110,14 @@ func (n *Node) progressOf(r experiment.Run, v *view.Run) (string, int64) {
 		}
 	}
 	text := fmt.Sprintf("Round %d of %d, %d of %d parties in", v.Round+1, v.Rounds, in, len(parties))
-	var eta int64
-	if len(r.Rounds) > 3 {
-		recent := r.Rounds[max(1, len(r.Rounds)-5):]
-		var sum int64
-		for _, x := range recent {
-			sum += x.DurationMs
-		}
-		eta = sum / int64(len(recent)) * int64(v.Rounds-v.Round)
+	eta := experiment.Remaining(r)
+	if eta > 0 {
 		text += ", about " + minutes(eta) + " left"
 	}
-	return text, eta
+	return text, eta.Milliseconds()
 }
 
-func minutes(ms int64) string {
-	d := time.Duration(ms) * time.Millisecond
+func minutes(d time.Duration) string {
 	if d < 90*time.Second {
 		return fmt.Sprintf("%d s", max(int(d.Seconds()+0.5), 1))
 	}

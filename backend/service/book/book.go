@@ -21,10 +21,10 @@ import (
 )
 
 // Store keeps documents in order of arrival, and of each forked chain the document
-// that proves it. Insert fails when the place (scope, author, seq) is taken; the
-// first fork of a chain stays.
+// that proves it. Insert keeps all of the given ones or none; it fails when a place
+// (scope, author, seq) is taken. The first fork of a chain stays.
 type Store interface {
-	Insert(ctx context.Context, d fed.Doc) error
+	Insert(ctx context.Context, docs ...fed.Doc) error
 	All(ctx context.Context) ([]fed.Doc, error)
 	InsertFork(ctx context.Context, d fed.Doc) error
 	Forks(ctx context.Context) ([]fed.Doc, error)
@@ -110,33 +110,74 @@ func (b *Book) Subscribe(ctx context.Context, f func(fed.Doc)) error {
 // kind Invalid, since the chain could not go on behind it. While others may hold
 // more of the chain than this copy, Append waits for it: see Gossip.
 func (b *Book) Append(ctx context.Context, scope, kind, subject string, body any) (fed.Doc, error) {
-	raw, err := Canonical(body)
+	docs, err := b.AppendAll(ctx, scope, []Entry{{Kind: kind, Subject: subject, Body: body}})
 	if err != nil {
-		return fed.Doc{}, fmt.Errorf("write %s: %w", kind, err)
+		return fed.Doc{}, err
 	}
-	if len(raw) > fed.MaxDocBody {
-		return fed.Doc{}, fed.Errorf(fed.Invalid, "Shorten the texts or use fewer columns.", "%s is too large to share: %d bytes of at most %d", kind, len(raw), fed.MaxDocBody)
-	}
-	if !wellFormed(scope, kind, subject) {
-		return fed.Doc{}, fed.Errorf(fed.Invalid, "Use a shorter name.", "%q about %q cannot be shared", kind, truncate(subject))
+	return docs[0], nil
+}
+
+// Entry is what an author wants to say in one document.
+type Entry struct {
+	Kind, Subject string
+	Body          any
+}
+
+// AppendAll is Append of several documents that belong together: all of them are
+// saved, in order, or none, whenever the computer fails.
+func (b *Book) AppendAll(ctx context.Context, scope string, entries []Entry) ([]fed.Doc, error) {
+	bodies := make([][]byte, len(entries))
+	for i, e := range entries {
+		raw, err := bodyOf(scope, e)
+		if err != nil {
+			return nil, err
+		}
+		bodies[i] = raw
 	}
 	k := chainKey{scope, b.keys.Party()}
 	if err := b.lockWhole(ctx, k); err != nil {
-		return fed.Doc{}, err
+		return nil, err
 	}
 	defer b.mu.Unlock()
 	if _, closed := b.forks[k]; closed {
-		return fed.Doc{}, fed.Errorf(fed.Corrupt, "Use one computer for this party, and start a new project with it.", "this party has written two different documents in one place, and others take no more of it here")
+		return nil, fed.Errorf(fed.Corrupt, "Use one computer for this party, and start a new project with it.", "this party has written two different documents in one place, and others take no more of it here")
 	}
-	d := fed.Doc{Scope: scope, Author: b.keys.Party(), Seq: 1, Kind: kind, Subject: subject, TimeMs: b.now().UnixMilli(), Body: raw, Key: b.keys.PublicKey()}
+	docs := b.signLocked(k, entries, bodies)
+	if !b.fits(docs...) {
+		return nil, fed.Errorf(fed.Invalid, "Go on under a new party.", "this party has written as much as others keep of one party")
+	}
+	return docs, b.saveLocked(ctx, docs...)
+}
+
+// signLocked makes the next documents of this party's chain k.
+func (b *Book) signLocked(k chainKey, entries []Entry, bodies [][]byte) []fed.Doc {
+	docs := make([]fed.Doc, len(entries))
+	seq, prev := uint64(0), fed.Digest("")
 	if c := b.chains[k]; len(c) > 0 {
-		d.Seq, d.Prev = c[len(c)-1].Seq+1, c[len(c)-1].Hash()
+		seq, prev = c[len(c)-1].Seq, c[len(c)-1].Hash()
 	}
-	d.Sig = b.keys.Sign(fed.DocDomain, d.SigningBytes())
-	if !b.fits(d) {
-		return fed.Doc{}, fed.Errorf(fed.Invalid, "Go on under a new party.", "this party has written as much as others keep of one party")
+	now := b.now().UnixMilli()
+	for i, e := range entries {
+		seq++
+		d := fed.Doc{Scope: k.scope, Author: k.author, Seq: seq, Prev: prev, Kind: e.Kind, Subject: e.Subject, TimeMs: now, Body: bodies[i], Key: b.keys.PublicKey()}
+		d.Sig = b.keys.Sign(fed.DocDomain, d.SigningBytes())
+		docs[i], prev = d, d.Hash()
 	}
-	return d, b.saveLocked(ctx, d)
+	return docs
+}
+
+// bodyOf is the canonical body of an entry, refused when no peer would take it.
+func bodyOf(scope string, e Entry) ([]byte, error) {
+	raw, err := Canonical(e.Body)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("write %s: %w", e.Kind, err)
+	case len(raw) > fed.MaxDocBody:
+		return nil, fed.Errorf(fed.Invalid, "Shorten the texts or use fewer columns.", "%s is too large to share: %d bytes of at most %d", e.Kind, len(raw), fed.MaxDocBody)
+	case !wellFormed(scope, e.Kind, e.Subject):
+		return nil, fed.Errorf(fed.Invalid, "Use a shorter name.", "%q about %q cannot be shared", e.Kind, truncate(e.Subject))
+	}
+	return raw, nil
 }
 
 // Receive takes a document from a peer. It returns true when the document is new.
@@ -193,16 +234,24 @@ func (b *Book) check(d fed.Doc) error {
 	return nil
 }
 
-func (b *Book) saveLocked(ctx context.Context, d fed.Doc) error {
-	if err := b.store.Insert(ctx, d); err != nil {
-		return fmt.Errorf("save %s: %w", d.Kind, err)
+// saveLocked saves documents of one chain, then tells subscribers.
+func (b *Book) saveLocked(ctx context.Context, docs ...fed.Doc) error {
+	if len(docs) == 0 {
+		return nil
 	}
-	k := chainKey{d.Scope, d.Author}
-	b.chains[k] = append(b.chains[k], d)
-	b.count(d)
+	if err := b.store.Insert(ctx, docs...); err != nil {
+		return fmt.Errorf("save %s: %w", docs[0].Kind, err)
+	}
+	k := chainKey{docs[0].Scope, docs[0].Author}
+	b.chains[k] = append(b.chains[k], docs...)
+	for _, d := range docs {
+		b.count(d)
+	}
 	b.holds.moved()
-	for _, f := range b.subs {
-		f(d)
+	for _, d := range docs {
+		for _, f := range b.subs {
+			f(d)
+		}
 	}
 	return nil
 }

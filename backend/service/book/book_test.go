@@ -66,6 +66,46 @@ func TestAppendRefusesWhatPeersWould(t *testing.T) {
 	}
 }
 
+// Entries that belong together make one piece of the chain, or nothing at all.
+func TestAppendAllIsAllOrNone(t *testing.T) {
+	s := &memory{}
+	b := open(t, s, newSigner("A"))
+	var told []uint64
+	if err := b.Subscribe(ctx, func(d fed.Doc) { told = append(told, d.Seq) }); err != nil {
+		t.Fatal(err)
+	}
+	first := put(t, b, fed.ScopeFederation, "card", 1)
+	three := []book.Entry{{Kind: "card", Subject: "a", Body: 1}, {Kind: "card", Subject: "b", Body: 2}, {Kind: "card", Subject: "c", Body: 3}}
+	docs, err := b.AppendAll(ctx, fed.ScopeFederation, three)
+	if err != nil || len(docs) != 3 || docs[0].Prev != first.Hash() || docs[2].Seq != 4 || docs[2].Prev != docs[1].Hash() || docs[2].Subject != "c" {
+		t.Fatalf("%v: %+v", err, docs)
+	}
+	if want := []uint64{1, 2, 3, 4}; !slices.Equal(told, want) {
+		t.Errorf("subscribers saw %v, want %v", told, want)
+	}
+	for _, c := range []struct {
+		name   string
+		change func()
+	}{
+		{"one out of form", func() { three[2].Kind = "" }},
+		{"one too large", func() { three[2] = book.Entry{Kind: "card", Body: strings.Repeat("b", fed.MaxDocBody)} }},
+		{"one that is no JSON", func() { three[2].Body = func() {} }},
+		{"a full disk", func() { three[2].Body, s.fail = 3, errors.New("the disk is full") }},
+	} {
+		c.change()
+		if _, err := b.AppendAll(ctx, fed.ScopeFederation, three); err == nil || len(told) != 4 || len(s.docs) != 4 {
+			t.Errorf("%s: %v, %d documents, %d told", c.name, err, len(s.docs), len(told))
+		}
+	}
+	s.fail = nil
+	if d := put(t, b, fed.ScopeFederation, "card", 5); d.Seq != 5 || d.Prev != docs[2].Hash() {
+		t.Errorf("the chain goes on at %d after %q", d.Seq, d.Prev)
+	}
+	if docs, err := b.AppendAll(ctx, fed.ScopeFederation, nil); err != nil || len(docs) != 0 || len(s.docs) != 5 {
+		t.Errorf("nothing to say: %v, %v", docs, err)
+	}
+}
+
 // signed makes the document that a party's own program would never write.
 func signed(k signer, d fed.Doc) fed.Doc {
 	d.Author, d.Key = k.Party(), k.PublicKey()

@@ -60,16 +60,20 @@ type memory struct {
 
 var errTaken = errors.New("the place is taken")
 
-func (m *memory) Insert(_ context.Context, d fed.Doc) error {
+func (m *memory) Insert(_ context.Context, docs ...fed.Doc) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.fail != nil {
 		return m.fail
 	}
-	if slices.ContainsFunc(m.docs, func(o fed.Doc) bool { return o.Scope == d.Scope && o.Author == d.Author && o.Seq == d.Seq }) {
-		return errTaken
+	kept := slices.Clone(m.docs)
+	for _, d := range docs {
+		if slices.ContainsFunc(kept, func(o fed.Doc) bool { return o.Scope == d.Scope && o.Author == d.Author && o.Seq == d.Seq }) {
+			return errTaken
+		}
+		kept = append(kept, d)
 	}
-	m.docs = append(m.docs, d)
+	m.docs = kept
 	return nil
 }
 

@@ -47,7 +47,15 @@ func (b *Book) count(d fed.Doc) {
 	b.total += size(d)
 }
 
-func (b *Book) fits(d fed.Doc) bool {
-	u, n := b.of(d.Author), size(d)
-	return u.docs < b.limits.docs && u.bytes+n <= b.limits.bytes && (b.total+n <= b.limits.total || d.Author == b.keys.Party())
+// fits reports whether documents of one author find room, all of them.
+func (b *Book) fits(docs ...fed.Doc) bool {
+	if len(docs) == 0 {
+		return true
+	}
+	author, n := docs[0].Author, int64(0)
+	for _, d := range docs {
+		n += size(d)
+	}
+	u := b.of(author)
+	return u.docs+len(docs) <= b.limits.docs && u.bytes+n <= b.limits.bytes && (b.total+n <= b.limits.total || author == b.keys.Party())
 }

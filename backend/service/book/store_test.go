@@ -53,6 +53,32 @@ func TestStoreKeepsOneDocumentInAPlace(t *testing.T) {
 	})
 }
 
+// Documents that come together stay together: when one finds its place taken, none of
+// them is there.
+func TestStoreKeepsAllOrNone(t *testing.T) {
+	eachStore(t, func(t *testing.T, s book.Store) {
+		at := func(seq uint64) fed.Doc {
+			return fed.Doc{Scope: fed.ScopeFederation, Author: "A", Seq: seq, Kind: "card", Body: []byte("1"), Sig: []byte{1}, Key: []byte{1}}
+		}
+		count := func() int {
+			docs, err := s.All(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(docs)
+		}
+		if err := s.Insert(ctx, at(3)); err != nil {
+			t.Fatal(err)
+		}
+		if s.Insert(ctx, at(1), at(2), at(3), at(4)) == nil || count() != 1 {
+			t.Errorf("%d documents after a refused batch, want the one before", count())
+		}
+		if err := s.Insert(ctx, at(1), at(2)); err != nil || count() != 3 {
+			t.Errorf("a good batch: %v, %d documents", err, count())
+		}
+	})
+}
+
 // A book that is opened again goes on where it ended.
 func TestReopenGoesOn(t *testing.T) {
 	eachStore(t, func(t *testing.T, s book.Store) {

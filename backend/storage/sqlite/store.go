@@ -10,11 +10,19 @@ import (
 // Docs is the book's store.
 type Docs struct{ DB *DB }
 
-// Insert saves one document.
-func (s Docs) Insert(ctx context.Context, d fed.Doc) error {
-	return s.DB.InsertDoc(ctx, query.InsertDocParams{
-		Scope: d.Scope, Author: string(d.Author), Seq: int64(d.Seq), Kind: d.Kind, Subject: d.Subject, Prev: string(d.Prev),
-		TimeMs: d.TimeMs, Body: d.Body, Sig: d.Sig, Key: d.Key, Hash: string(d.Hash()),
+// Insert saves documents in one transaction.
+func (s Docs) Insert(ctx context.Context, docs ...fed.Doc) error {
+	return s.DB.Tx(ctx, func(q *query.Queries) error {
+		for _, d := range docs {
+			err := q.InsertDoc(ctx, query.InsertDocParams{
+				Scope: d.Scope, Author: string(d.Author), Seq: int64(d.Seq), Kind: d.Kind, Subject: d.Subject, Prev: string(d.Prev),
+				TimeMs: d.TimeMs, Body: d.Body, Sig: d.Sig, Key: d.Key, Hash: string(d.Hash()),
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
