@@ -180,6 +180,7 @@ async function end(p) {
   await p.page.getByText('6 of 6 steps done').waitFor()
   await see(p, '14-done')
   await button(p, 'End the tutorial').click()
+  await dialog(p).getByRole('button', { name: 'End the tutorial' }).click()
   await button(p, 'Start the tutorial').waitFor()
   await see(p, '15-ended')
 }

@@ -149,6 +149,7 @@ describe('what a person does', () => {
     fakeApi(full, (c) => (c.path.endsWith('/token') ? { body: { ...serving, token: 'secret-token' } } : undefined))
     const { qc } = open(`/serving/${serving.id}`)
     await userEvent.click(await screen.findByRole('button', { name: 'New token' }))
+    await userEvent.click(await screen.findByRole('button', { name: 'Replace the token' }))
     expect(await screen.findByText('secret-token')).toBeTruthy()
     expect(
       JSON.stringify(

@@ -1,7 +1,8 @@
-import { Box, Group, Stack, Text, Title } from '@mantine/core'
+import { Box, Button, Group, Stack, Text, Title } from '@mantine/core'
+import { IconArrowLeft } from '@tabler/icons-react'
 import { type ReactNode, useEffect, useRef } from 'react'
 import { useTranslation } from 'react-i18next'
-import { useLocation } from 'react-router'
+import { Link, useLocation } from 'react-router'
 import { setWindowTitle } from '../api/native'
 
 interface Props {
@@ -9,7 +10,7 @@ interface Props {
   sub?: ReactNode
   badge?: ReactNode
   actions?: ReactNode
-  back?: ReactNode
+  back?: { to: string; text: string } // where this page belongs, by its own name
   children: ReactNode
 }
 
@@ -31,7 +32,20 @@ export function Page({ title, sub, badge, actions, back, children }: Props) {
   }, [pathname])
   return (
     <Stack gap="md" maw={1320} mx="auto" w="100%">
-      {back && <Box mb={-8}>{back}</Box>}
+      {back && (
+        <Box mb={-8}>
+          <Button
+            component={Link}
+            to={back.to}
+            variant="subtle"
+            size="compact-sm"
+            mih={24}
+            leftSection={<IconArrowLeft size={14} />}
+          >
+            {back.text}
+          </Button>
+        </Box>
+      )}
       <Group justify="space-between" align="flex-start" gap="sm">
         <Box style={{ flex: '1 1 320px', minWidth: 0 }}>
           <Group gap="xs" align="center">

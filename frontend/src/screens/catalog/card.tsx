@@ -1,5 +1,5 @@
 import { Button, SimpleGrid, Text } from '@mantine/core'
-import { IconArrowLeft, IconKey, IconUsersPlus } from '@tabler/icons-react'
+import { IconKey, IconUsersPlus } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
@@ -37,18 +37,7 @@ export function CardPage() {
         ))
       }
       sub={c && t('catalog.ownedBy', { party, version: c.card.version, time: ago(c.card.published) })}
-      back={
-        <Button
-          component={Link}
-          to="/catalog"
-          variant="subtle"
-          size="compact-sm"
-          mih={24}
-          leftSection={<IconArrowLeft size={14} />}
-        >
-          {t('catalog.title')}
-        </Button>
-      }
+      back={{ to: '/catalog', text: t('catalog.title') }}
       actions={
         c &&
         !c.mine && (

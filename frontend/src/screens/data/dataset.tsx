@@ -1,10 +1,9 @@
 import { Box, Button, Group, Menu, Modal, Select, SimpleGrid, Stack, Table, Tabs, Text } from '@mantine/core'
-import { modals } from '@mantine/modals'
-import { IconArrowLeft, IconDots, IconFileSearch, IconRefresh, IconShare, IconTrash } from '@tabler/icons-react'
+import { IconDots, IconFileSearch, IconRefresh, IconShare, IconTrash } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { Link, useNavigate, useParams, useSearchParams } from 'react-router'
+import { useNavigate, useParams, useSearchParams } from 'react-router'
 import { api } from '../../api/endpoints'
 import { inWindow, reveal } from '../../api/native'
 import { k } from '../../api/queries'
@@ -12,6 +11,7 @@ import type { Column, Dataset, DatasetEdit, Profile } from '../../api/types'
 import { bytes, day, int, list, percent, sig } from '../../format/format'
 import { maybe } from '../../i18n'
 import { useAct } from '../../shell/act'
+import { confirm } from '../../shell/confirm'
 import { OperationItem } from '../../shell/operations'
 import { StateBadge } from '../../ui/badge'
 import { Histogram } from '../../ui/histogram'
@@ -47,18 +47,7 @@ export function DatasetPage() {
           date: day(d.addedAt),
         })
       }
-      back={
-        <Button
-          component={Link}
-          to="/data"
-          variant="subtle"
-          size="compact-sm"
-          mih={24}
-          leftSection={<IconArrowLeft size={14} />}
-        >
-          {t('data.title')}
-        </Button>
-      }
+      back={{ to: '/data', text: t('data.title') }}
       actions={d && d.state !== 'reading' && <DatasetActions d={d} onShare={() => setQuery({ tab: 'card' })} />}
     >
       {d?.problem && (
@@ -140,13 +129,11 @@ function DatasetActions({ d, onShare }: { d: Dataset; onShare: () => void }) {
   })
   const reload = useAct(() => api.reloadDataset(d.id), { stale: [['datasets']], done: t('data.reloaded') })
   const ask = () =>
-    modals.openConfirmModal({
+    confirm({
       title: t('data.forget.title', { name: d.name }),
-      children: <Text size="sm">{t('data.forget.text')}</Text>,
-      labels: { confirm: t('data.forget.button'), cancel: t('common.cancel') },
-      confirmProps: { color: 'red.8' },
-      closeButtonProps: { 'aria-label': t('common.close') },
-      onConfirm: () => forget.mutate(undefined),
+      text: t('data.forget.text'),
+      button: t('data.forget.button'),
+      onYes: () => forget.mutate(undefined),
     })
   return (
     <>

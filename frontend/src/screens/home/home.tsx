@@ -10,6 +10,7 @@ import type { Home as HomeView, Run, Tutorial } from '../../api/types'
 import { ago, int, metric, modelPath, money, percent, plain, rough } from '../../format/format'
 import { maybe } from '../../i18n'
 import { useAct } from '../../shell/act'
+import { confirm } from '../../shell/confirm'
 import { InboxItem } from '../../shell/inbox'
 import { PracticeBadge, StateBadge } from '../../ui/badge'
 import { Page, Section } from '../../ui/page'
@@ -107,6 +108,13 @@ function TutorialCard({ tutorial }: { tutorial: Tutorial }) {
   const end = useAct(api.endTutorial, { stale: [k.home, k.tutorial, k.projects, k.runs({})] })
   const done = tutorial.steps.filter((s) => s.done).length
   const next = tutorial.steps.find((s) => !s.done)
+  const ask = () =>
+    confirm({
+      title: t('home.tutorial.endTitle'),
+      text: t('home.tutorial.endText'),
+      button: t('home.tutorial.end'),
+      onYes: () => end.mutate(undefined),
+    })
   return (
     <Box className="card" p="md" style={{ borderColor: 'var(--mantine-color-grape-6)', borderWidth: 2 }}>
       <Group justify="space-between" align="flex-start">
@@ -125,7 +133,7 @@ function TutorialCard({ tutorial }: { tutorial: Tutorial }) {
               {t('home.tutorial.next')}
             </Button>
           )}
-          <Button variant="subtle" color="gray" onClick={() => end.mutate(undefined)} loading={end.isPending}>
+          <Button variant="subtle" color="gray" onClick={ask} loading={end.isPending}>
             {t('home.tutorial.end')}
           </Button>
         </Group>

@@ -1,5 +1,5 @@
 import { Box, Button, Group, Menu, Stack, Tabs, Text } from '@mantine/core'
-import { IconArrowLeft, IconArrowRight, IconDownload, IconPlayerPlay, IconRocket } from '@tabler/icons-react'
+import { IconArrowRight, IconDownload, IconPlayerPlay, IconRocket } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { Fragment, useState } from 'react'
 import { useTranslation } from 'react-i18next'
@@ -35,18 +35,7 @@ export function VersionPage() {
       title={t('models.title1', { model: modelName(model), number: n })}
       badge={v && <StateBadge state={v.stage} word={v.stage === 'none' ? t('models.noStage') : undefined} />}
       sub={v?.sentence}
-      back={
-        <Button
-          component={Link}
-          to={modelPath(model)}
-          variant="subtle"
-          size="compact-sm"
-          mih={24}
-          leftSection={<IconArrowLeft size={14} />}
-        >
-          {modelName(model)}
-        </Button>
-      }
+      back={{ to: modelPath(model), text: modelName(model) }}
       actions={version.data && <Actions d={version.data} />}
     >
       <View query={version} rows={6}>

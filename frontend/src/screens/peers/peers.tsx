@@ -1,5 +1,4 @@
 import { ActionIcon, Box, Button, Group, Menu, SegmentedControl, Stack, Text, TextInput, Tooltip } from '@mantine/core'
-import { modals } from '@mantine/modals'
 import {
   IconDots,
   IconPlugConnected,
@@ -19,6 +18,7 @@ import type { Invite, Pairing, Peer, PeerList } from '../../api/types'
 import { ago, bytes, ms, plain } from '../../format/format'
 import { maybe } from '../../i18n'
 import { useAct } from '../../shell/act'
+import { confirm } from '../../shell/confirm'
 import { KeyAvatar } from '../../ui/avatar'
 import { StateBadge } from '../../ui/badge'
 import { Code, CopyButton } from '../../ui/copy'
@@ -279,13 +279,11 @@ function PeerActions({ peer: p, name, onPair }: { peer: Peer; name: string; onPa
     )
   if (p.state === 'revoked') return null
   const ask = () =>
-    modals.openConfirmModal({
+    confirm({
       title: t('peers.revoke.title', { name }),
-      children: <Text size="sm">{t('peers.revoke.text')}</Text>,
-      labels: { confirm: t('peers.revoke.button'), cancel: t('common.cancel') },
-      confirmProps: { color: 'red.8' },
-      closeButtonProps: { 'aria-label': t('common.close') },
-      onConfirm: () => revoke.mutate(p.deviceId),
+      text: t('peers.revoke.text'),
+      button: t('peers.revoke.button'),
+      onYes: () => revoke.mutate(p.deviceId),
     })
   return (
     <Menu position="bottom-end">

@@ -1,13 +1,14 @@
 import { Button, Text } from '@mantine/core'
-import { IconArrowLeft, IconFileExport, IconX } from '@tabler/icons-react'
+import { IconFileExport, IconX } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useTranslation } from 'react-i18next'
-import { Link, useParams } from 'react-router'
+import { useParams } from 'react-router'
 import { api, exportPath } from '../../api/endpoints'
 import { k } from '../../api/queries'
 import { list, plain } from '../../format/format'
 import { maybe } from '../../i18n'
 import { useAct, useSave } from '../../shell/act'
+import { confirm } from '../../shell/confirm'
 import { StateBadge } from '../../ui/badge'
 import { Page, Section } from '../../ui/page'
 import { View } from '../../ui/states'
@@ -43,20 +44,7 @@ export function ExperimentPage() {
           .filter(Boolean)
           .join(' ')
       }
-      back={
-        x && (
-          <Button
-            component={Link}
-            to={`/projects/${x.projectId}?tab=experiments`}
-            variant="subtle"
-            size="compact-sm"
-            mih={24}
-            leftSection={<IconArrowLeft size={14} />}
-          >
-            {plain(x.project)}
-          </Button>
-        )
-      }
+      back={x && { to: `/projects/${x.projectId}?tab=experiments`, text: plain(x.project) }}
       actions={
         x && (
           <>
@@ -73,7 +61,14 @@ export function ExperimentPage() {
                 variant="default"
                 color="red"
                 leftSection={<IconX size={16} />}
-                onClick={() => cancel.mutate(undefined)}
+                onClick={() =>
+                  confirm({
+                    title: t('projects.exp.cancelTitle', { name: plain(x.name, 60) }),
+                    text: t('projects.exp.cancelText'),
+                    button: t('projects.exp.cancel'),
+                    onYes: () => cancel.mutate(undefined),
+                  })
+                }
                 loading={cancel.isPending}
               >
                 {t('projects.exp.cancel')}

@@ -13,11 +13,11 @@ import {
   TextInput,
 } from '@mantine/core'
 import { useDebouncedValue } from '@mantine/hooks'
-import { IconArrowLeft, IconPlayerPlay, IconPlus, IconTrash } from '@tabler/icons-react'
+import { IconPlayerPlay, IconPlus, IconTrash } from '@tabler/icons-react'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { Link, useNavigate, useParams } from 'react-router'
+import { useNavigate, useParams } from 'react-router'
 import { api } from '../../api/endpoints'
 import { k } from '../../api/queries'
 import type { Alignment, Dimension, ExperimentCreate, Project, RunConfig } from '../../api/types'
@@ -72,18 +72,7 @@ export function NewExperiment() {
     <Page
       title={t('projects.newExperiment')}
       sub={project.data && t('projects.exp.sub', { project: plain(project.data.name), target: project.data.target })}
-      back={
-        <Button
-          component={Link}
-          to={`/projects/${id}?tab=experiments`}
-          variant="subtle"
-          size="compact-sm"
-          mih={24}
-          leftSection={<IconArrowLeft size={14} />}
-        >
-          {plain(project.data?.name ?? t('projects.one'))}
-        </Button>
-      }
+      back={{ to: `/projects/${id}?tab=experiments`, text: plain(project.data?.name ?? t('projects.one')) }}
     >
       <View query={project}>{(p) => <Form p={p} alignment={alignment.data} />}</View>
     </Page>

@@ -1,5 +1,5 @@
 import { Box, Button, Checkbox, Group, NumberInput, Select, Stack, Text, Textarea, TextInput } from '@mantine/core'
-import { IconArrowLeft, IconDatabase } from '@tabler/icons-react'
+import { IconDatabase } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { type FormEvent, useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
@@ -22,18 +22,7 @@ export function NewProject() {
     <Page
       title={t('projects.new.title')}
       sub={t('projects.new.sub')}
-      back={
-        <Button
-          component={Link}
-          to="/projects"
-          variant="subtle"
-          size="compact-sm"
-          mih={24}
-          leftSection={<IconArrowLeft size={14} />}
-        >
-          {t('projects.title')}
-        </Button>
-      }
+      back={{ to: '/projects', text: t('projects.title') }}
     >
       <View
         query={datasets}

@@ -1,5 +1,5 @@
 import { Badge, Box, Button, Group, Menu, Stack, Stepper, Tabs, Text } from '@mantine/core'
-import { IconArrowLeft, IconChartDots3, IconDoorExit, IconDots, IconPlus, IconUserPlus } from '@tabler/icons-react'
+import { IconChartDots3, IconDoorExit, IconDots, IconPlus, IconUserPlus } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
@@ -43,18 +43,7 @@ export function ProjectPage() {
         )
       }
       sub={p?.sentence}
-      back={
-        <Button
-          component={Link}
-          to="/projects"
-          variant="subtle"
-          size="compact-sm"
-          mih={24}
-          leftSection={<IconArrowLeft size={14} />}
-        >
-          {t('projects.title')}
-        </Button>
-      }
+      back={{ to: '/projects', text: t('projects.title') }}
       actions={p && <Actions p={p} />}
     >
       <View query={project} rows={6}>

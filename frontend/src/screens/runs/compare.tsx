@@ -1,5 +1,5 @@
 import { Button, Select, Stack, Switch, Table, Text } from '@mantine/core'
-import { IconArrowLeft, IconArrowsDiff } from '@tabler/icons-react'
+import { IconArrowsDiff } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
@@ -23,18 +23,7 @@ export function Compare() {
   const [query] = useSearchParams()
   const ids = (query.get('runs') ?? '').split(',').filter(Boolean)
   const comparison = useQuery({ queryKey: k.comparison(ids), queryFn: () => api.compare(ids), enabled: ids.length > 0 })
-  const back = (
-    <Button
-      component={Link}
-      to="/runs"
-      variant="subtle"
-      size="compact-sm"
-      mih={24}
-      leftSection={<IconArrowLeft size={14} />}
-    >
-      {t('runs.title')}
-    </Button>
-  )
+  const back = { to: '/runs', text: t('runs.title') }
   return (
     <Page title={t('runs.cmp.title')} back={back}>
       {ids.length === 0 ? (

@@ -1,6 +1,5 @@
 import { Button, Group, Menu, Modal, Progress, Stack, Tabs, Text, TextInput } from '@mantine/core'
 import {
-  IconArrowLeft,
   IconArrowsExchange,
   IconBox,
   IconDots,
@@ -54,18 +53,10 @@ export function RunPage() {
       }
       sub={r?.sentence}
       back={
-        r && (
-          <Button
-            component={Link}
-            to={r.experimentId ? `/experiments/${r.experimentId}` : '/runs'}
-            variant="subtle"
-            size="compact-sm"
-            mih={24}
-            leftSection={<IconArrowLeft size={14} />}
-          >
-            {plain(r.project)}
-          </Button>
-        )
+        r && {
+          to: r.experimentId ? `/experiments/${r.experimentId}` : '/runs',
+          text: r.experimentId ? plain(r.experiment) : t('runs.title'),
+        }
       }
       actions={run.data && <Actions d={run.data} />}
     >

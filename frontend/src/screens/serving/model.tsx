@@ -11,18 +11,18 @@ import {
   Tabs,
   Text,
 } from '@mantine/core'
-import { modals } from '@mantine/modals'
-import { IconArrowLeft, IconKey } from '@tabler/icons-react'
+import { IconKey } from '@tabler/icons-react'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { Link, useParams } from 'react-router'
+import { useParams } from 'react-router'
 import { api, exportPath } from '../../api/endpoints'
 import { k } from '../../api/queries'
 import type { Serving, ServingSwitch } from '../../api/types'
 import { bytes, clock, int, list, modelName, modelPath, ms, plain } from '../../format/format'
 import { maybe } from '../../i18n'
 import { useAct, useSave } from '../../shell/act'
+import { confirm } from '../../shell/confirm'
 import { StateBadge } from '../../ui/badge'
 import { Code, CopyButton } from '../../ui/copy'
 import { Page, Section } from '../../ui/page'
@@ -60,18 +60,7 @@ export function ServingPage() {
             })
           : undefined
       }
-      back={
-        <Button
-          component={Link}
-          to="/serving"
-          variant="subtle"
-          size="compact-sm"
-          mih={24}
-          leftSection={<IconArrowLeft size={14} />}
-        >
-          {t('serving.title')}
-        </Button>
-      }
+      back={{ to: '/serving', text: t('serving.title') }}
     >
       <View query={serving} rows={6}>
         {(d) => <Body s={d} />}
@@ -188,13 +177,20 @@ function Control({ s }: { s: Serving }) {
   })
   const askExpose = (expose: boolean) => {
     if (!expose) return flip.mutate({ ...now(), expose: false })
-    modals.openConfirmModal({
+    confirm({
       title: t('serving.expose.title'),
-      children: <Text size="sm">{t('serving.expose.text')}</Text>,
-      labels: { confirm: t('serving.expose.button'), cancel: t('common.cancel') },
-      confirmProps: { color: 'red.8' },
-      closeButtonProps: { 'aria-label': t('common.close') },
-      onConfirm: () => flip.mutate({ ...now(), expose: true }),
+      text: t('serving.expose.text'),
+      button: t('serving.expose.button'),
+      onYes: () => flip.mutate({ ...now(), expose: true }),
+    })
+  }
+  const askRenew = () => {
+    if (!s.tokenHint) return renew.mutate(undefined)
+    confirm({
+      title: t('serving.replace.title'),
+      text: t('serving.replace.text'),
+      button: t('serving.replace.button'),
+      onYes: () => renew.mutate(undefined),
     })
   }
   return (
@@ -265,7 +261,7 @@ function Control({ s }: { s: Serving }) {
               size="xs"
               variant="default"
               leftSection={<IconKey size={14} />}
-              onClick={() => renew.mutate(undefined)}
+              onClick={askRenew}
               loading={renew.isPending}
             >
               {t('serving.newToken')}
