@@ -161,18 +161,20 @@ type RoundParty struct {
 
 // RunEnd closes a run.
 type RunEnd struct {
-	Run       RunID           `json:"run"`
-	State     string          `json:"state"`  // finished | failed | cancelled
-	Reason    string          `json:"reason"` // completed, user, diverged, quorum_lost, consent_denied, incompatible, internal
-	Problem   string          `json:"problem"`
-	Hint      string          `json:"hint"`
-	Rounds    int             `json:"rounds"`
-	Best      int             `json:"best"`   // round with the least validation loss
-	Params    Digest          `json:"params"` // of that round: the result
-	ParamsRef BlobRef         `json:"paramsRef"`
-	Last      map[string]Sums `json:"last"` // validation sums of the last params
-	Results   []RunResult     `json:"results"`
-	Mandate   *Mandate        `json:"mandate,omitempty"` // of a coordinator; its creator ends a run without
+	Run     RunID  `json:"run"`
+	State   string `json:"state"`  // finished | failed | cancelled
+	Reason  string `json:"reason"` // completed, user, diverged, quorum_lost, consent_denied, incompatible, internal
+	Problem string `json:"problem"`
+	Hint    string `json:"hint"`
+	// At says where a run failed: the names of members with their own reasons.
+	At        map[string]string `json:"at,omitempty"`
+	Rounds    int               `json:"rounds"`
+	Best      int               `json:"best"`   // round with the least validation loss
+	Params    Digest            `json:"params"` // of that round: the result
+	ParamsRef BlobRef           `json:"paramsRef"`
+	Last      map[string]Sums   `json:"last"` // validation sums of the last params
+	Results   []RunResult       `json:"results"`
+	Mandate   *Mandate          `json:"mandate,omitempty"` // of a coordinator; its creator ends a run without
 }
 
 // RunResult is one party's part of a finished run.

@@ -164,6 +164,9 @@ func TestConsentLimits(t *testing.T) {
 				!strings.Contains(d.Run.Problem.Text, "Hillcrest") || !strings.Contains(d.Run.Problem.Text, words) {
 				t.Errorf("%s: %s, problem %+v, want consent_denied that names Hillcrest and %q", h.Name, d.Run.EndReason, d.Run.Problem, words)
 			}
+			if len(d.Failed) != 1 || d.Failed[0].Party != "Hillcrest" || !strings.Contains(d.Failed[0].Why, words) {
+				t.Errorf("%s: it failed at %+v, want Hillcrest and %q", h.Name, d.Failed, words)
+			}
 		}
 	}
 	denied(a.Queue(project, CohortConfig(3)), "at most 2 rounds")

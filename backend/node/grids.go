@@ -12,6 +12,7 @@ import (
 	"synergos.app/desktop/backend/federation/round"
 	"synergos.app/desktop/backend/network/wire"
 	"synergos.app/desktop/backend/service/coordinator"
+	"synergos.app/desktop/backend/service/experiment"
 	"synergos.app/desktop/backend/service/party"
 	"synergos.app/desktop/backend/service/reward"
 	"synergos.app/desktop/backend/storage/sqlite/query"
@@ -74,8 +75,7 @@ func (g *grids) OpenGrid(ctx context.Context, run fed.Run) error {
 			for _, p := range joined {
 				_ = g.ask(context.WithoutCancel(ctx), p, askDrop, run.ID) // it lets go by itself after a while
 			}
-			e := fed.Errorf(fed.KindOf(err), fed.HintOf(err), "%s cannot join: %w", m.Name, err)
-			return e
+			return &experiment.MemberError{Name: m.Name, Err: err}
 		}
 		joined = append(joined, m.Party)
 	}

@@ -21,11 +21,12 @@ func (n *Node) Run(ctx context.Context, id string) (view.RunDetail, error) {
 		return view.RunDetail{}, fed.Errorf(fed.NotFound, "Reload the list.", "there is no such run here")
 	}
 	v := view.RunDetail{
-		Run: n.runView(r), Config: r.Config, Parties: n.partiesOf(r.ID), Series: series(r), Rounds: roundViews(r), Results: []view.PartyResult{},
+		Run: n.runView(r), Config: r.Config, Parties: n.partiesOf(r.ID), Series: series(r), Rounds: roundViews(r), Results: []view.PartyResult{}, Failed: []view.FailedParty{},
 		Pooled: view.PartyResult{Test: view.MetricSet{}, Alone: view.MetricSet{}, Central: view.MetricSet{}}, ClientMean: view.MetricSet{},
 	}
 	if r.End != nil {
 		n.results(&v, r)
+		v.Failed = failedAt(r)
 	}
 	steps, err := n.steps(ctx, r)
 	if err != nil {
@@ -40,6 +41,17 @@ func (n *Node) Run(ctx context.Context, id string) (view.RunDetail, error) {
 	v.CanCancel = live && (v.Run.Mine || v.Run.CoordinatorID == string(n.me()))
 	v.CanRegister = r.End != nil && r.End.State == "finished" && v.Run.Version == "" && n.store.Has(r.End.Params)
 	return v, nil
+}
+
+// failedAt lists the members at which a run failed, by name.
+func failedAt(r experiment.Run) []view.FailedParty {
+	out := []view.FailedParty{}
+	for _, m := range r.Members {
+		if why := r.End.At[m.Name]; why != "" && r.End.State == "failed" {
+			out = append(out, view.FailedParty{Party: m.Name, Why: why})
+		}
+	}
+	return out
 }
 
 // results fills in the figures of a finished run.

@@ -250,6 +250,7 @@ type RunDetail struct {
 	Series      []Series      `json:"series" doc:"valid.loss, valid.accuracy ... pooled and per party"`
 	Rounds      []Round       `json:"rounds"`
 	Results     []PartyResult `json:"results" doc:"filled when the run has finished"`
+	Failed      []FailedParty `json:"failed" doc:"where a run failed, as far as it was one party's"`
 	Pooled      PartyResult   `json:"pooled" doc:"all parties' test rows together"`
 	ClientMean  MetricSet     `json:"clientMean" doc:"mean over parties"`
 	Central     *PartyResult  `json:"central,omitempty" doc:"trained on all rows pooled: in rehearsal only"`
@@ -258,6 +259,12 @@ type RunDetail struct {
 	CanResume   bool          `json:"canResume"`
 	CanCancel   bool          `json:"canCancel"`
 	CanRegister bool          `json:"canRegister"`
+}
+
+// FailedParty is a party at which a run failed.
+type FailedParty struct {
+	Party string `json:"party"`
+	Why   string `json:"why" doc:"its own reason"`
 }
 
 // RunParty is a party of a run, live.

@@ -124,7 +124,7 @@ func Lead(ctx context.Context, run fed.Run, acc fed.Checkpoint, p Ports) {
 		f = &failure{reason: "internal", err: err}
 	}
 	p.Log.Error("run failed", "run", run.ID, "reason", f.reason, "error", err.Error())
-	end := fed.RunEnd{Run: run.ID, State: "failed", Reason: f.reason, Problem: f.err.Error(), Hint: fed.HintOf(f.err), Rounds: l.done, Mandate: &p.Mandate}
+	end := fed.RunEnd{Run: run.ID, State: "failed", Reason: f.reason, Problem: f.err.Error(), Hint: fed.HintOf(f.err), At: f.at, Rounds: l.done, Mandate: &p.Mandate}
 	if err := p.Book.End(ctx, run, end); err != nil {
 		p.Log.Error("end of run not recorded", "run", run.ID, "error", err.Error())
 	}
@@ -134,6 +134,7 @@ func Lead(ctx context.Context, run fed.Run, acc fed.Checkpoint, p Ports) {
 type failure struct {
 	reason string
 	err    error
+	at     map[string]string // names of members with their own reasons, if it is theirs
 }
 
 func (f *failure) Error() string { return f.err.Error() }
@@ -180,7 +181,7 @@ func (l *lead) run1(ctx context.Context, acc fed.Checkpoint) error {
 func (l *lead) start(ctx context.Context) (fed.Checkpoint, error) {
 	params, err := l.Learner.Init(l.run)
 	if err != nil {
-		return fed.Checkpoint{}, &failure{"incompatible", err}
+		return fed.Checkpoint{}, &failure{reason: "incompatible", err: err}
 	}
 	ref, err := l.Blobs.PutBytes(ctx, tensor.EncodeSafetensors(params, nil))
 	if err != nil {

@@ -61,7 +61,7 @@ func (l *lead) round(ctx context.Context, c fed.Checkpoint) (fed.Checkpoint, err
 }
 
 func diverged(err error) error {
-	return &failure{"diverged", fed.Errorf(fed.Invalid, "Choose a smaller learning rate.", "the training diverged: %w", err)}
+	return &failure{reason: "diverged", err: fed.Errorf(fed.Invalid, "Choose a smaller learning rate.", "the training diverged: %w", err)}
 }
 
 func (l *lead) params(ctx context.Context, d fed.Digest) (tensor.Params, error) {
@@ -83,7 +83,10 @@ func (l *lead) nobody(g *gathering) error {
 	for _, name := range slices.Sorted(maps.Keys(g.absent)) {
 		text += fmt.Sprintf("; %s: %s", name, g.absent[name])
 	}
-	return &failure{"quorum_lost", fed.Errorf(fed.Unavailable, "Look at the reasons, then start the run again.", "round %d: %s", l.done+1, text)}
+	return &failure{
+		reason: "quorum_lost", at: maps.Clone(g.absent),
+		err: fed.Errorf(fed.Unavailable, "Look at the reasons, then start the run again.", "round %d: %s", l.done+1, text),
+	}
 }
 
 func (l *lead) record(n fed.Checkpoint, g *gathering, admitted []Candidate, weights []float64, took time.Duration) fed.RoundRecord {

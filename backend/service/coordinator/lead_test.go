@@ -253,7 +253,7 @@ func TestRoundWithoutUpdatesFails(t *testing.T) {
 		}
 		d.lead(background, fed.Checkpoint{})
 		e := d.end()
-		if e.State != "failed" || e.Reason != "quorum_lost" || e.Rounds != 1 || e.Hint == "" || !strings.Contains(e.Problem, "round 2") || !strings.Contains(e.Problem, "B: no rows at B") {
+		if e.State != "failed" || e.Reason != "quorum_lost" || e.Rounds != 1 || e.Hint == "" || !strings.Contains(e.Problem, "round 2") || !strings.Contains(e.Problem, "B: no rows at B") || len(e.At) != 3 || e.At["C"] != "no rows at C" {
 			t.Errorf("end %+v", e)
 		}
 	})

@@ -2,6 +2,8 @@ package experiment
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -9,11 +11,24 @@ import (
 	"synergos.app/desktop/backend/fed"
 )
 
-// Grids opens the grid of a run at all its members, or says why not: an error of
-// kind Busy or Unavailable is tried again, any other ends the run.
+// Grids opens the grid of a run at all its members, or says why not, by a
+// [MemberError] if it is for one of them: an error of kind Busy or Unavailable is tried
+// again, any other ends the run.
 type Grids interface {
 	OpenGrid(ctx context.Context, run fed.Run) error
 }
+
+// MemberError says at which member of a run something failed.
+type MemberError struct {
+	Name string
+	Err  error
+}
+
+// Error implements error.
+func (e *MemberError) Error() string { return fmt.Sprintf("%s cannot join: %v", e.Name, e.Err) }
+
+// Unwrap returns the member's own error.
+func (e *MemberError) Unwrap() error { return e.Err }
 
 // States keeps what this party decided about its runs.
 type States interface {
@@ -169,6 +184,10 @@ func (q *Queue) refuse(ctx context.Context, run fed.Run, err error) {
 		reason = "consent_denied"
 	}
 	end := fed.RunEnd{Run: run.ID, State: "failed", Reason: reason, Problem: err.Error(), Hint: fed.HintOf(err)}
+	var m *MemberError
+	if errors.As(err, &m) {
+		end.At = map[string]string{m.Name: m.Err.Error()}
+	}
 	if e := q.Ender.EndRun(ctx, run, end); e != nil {
 		q.Log.Error("end of run not recorded", "run", run.ID, "error", e.Error())
 		q.later(run.ID)

@@ -222,11 +222,11 @@ func TestRefusalEndsTheRun(t *testing.T) {
 	for kind, reason := range map[fed.Kind]string{fed.Permission: "consent_denied", fed.Invalid: "incompatible", fed.Incompatible: "incompatible", fed.Corrupt: "incompatible"} {
 		synctest.Test(t, func(t *testing.T) {
 			d := newDesk(t, 1)
-			d.answer[d.runs[0].ID] = fed.Errorf(kind, "Ask B.", "B says no")
+			d.answer[d.runs[0].ID] = &MemberError{"B", fed.Errorf(kind, "Ask B.", "it says no")}
 			d.start()
 			rest(time.Hour)
 			d.want("0 at 0s")
-			want := fed.RunEnd{Run: d.runs[0].ID, State: "failed", Reason: reason, Problem: "B says no", Hint: "Ask B."}
+			want := fed.RunEnd{Run: d.runs[0].ID, State: "failed", Reason: reason, Problem: "B cannot join: it says no", Hint: "Ask B.", At: map[string]string{"B": "it says no"}}
 			if diff := cmp.Diff(want, d.ends[d.runs[0].ID]); diff != "" {
 				t.Errorf("%v:\n%s", kind, diff)
 			}

@@ -2177,6 +2177,11 @@ export interface components {
             count: number;
             value: string;
         };
+        FailedParty: {
+            party: string;
+            /** @description its own reason */
+            why: string;
+        };
         Field: {
             message: string;
             /** @description for example body.rounds */
@@ -3076,6 +3081,8 @@ export interface components {
                 [key: string]: number | null;
             };
             config: components["schemas"]["RunConfig"];
+            /** @description where a run failed, as far as it was one party's */
+            failed: components["schemas"]["FailedParty"][];
             parties: components["schemas"]["RunParty"][];
             /** @description all parties' test rows together */
             pooled: components["schemas"]["PartyResult"];

@@ -632,6 +632,7 @@ const runDetail = (r: V.Run): V.RunDetail => {
       result: i === 6 ? 'short' : 'closed',
     })),
     results: live ? [] : results,
+    failed: [],
     pooled: {
       partyId: '',
       party: '',

@@ -1,7 +1,7 @@
 import { Box, Group, Stack, Text, ThemeIcon } from '@mantine/core'
 import { IconAlertTriangle, IconCheck, IconCrown, IconPlayerPlay, IconPoint, IconUserMinus } from '@tabler/icons-react'
 import { useTranslation } from 'react-i18next'
-import type { RunDetail } from '../../api/types'
+import type { Round, RunDetail } from '../../api/types'
 import { clock, duration, fixed, list, plain, shorten } from '../../format/format'
 import { maybe } from '../../i18n'
 import { Section } from '../../ui/page'
@@ -56,59 +56,67 @@ export function HistoryTab({ d }: { d: RunDetail }) {
           </Stack>
         )}
       </Section>
-      <Section flush title={t('common.rounds')}>
-        <DataTable
-          label={t('common.rounds')}
-          rows={d.rounds}
-          rowKey={(r) => `${r.term}-${r.n}`}
-          initialSort={{ key: 'n', down: true }}
-          cols={[
-            { key: 'n', head: t('common.round'), num: true, sort: (r) => r.n, cell: (r) => r.n },
-            { key: 'loss', head: t('runs.loss'), num: true, sort: (r) => r.loss, cell: (r) => fixed(r.loss, 4) },
-            {
-              key: 'time',
-              head: t('runs.took'),
-              num: true,
-              sort: (r) => r.durationMs,
-              cell: (r) => (r.n === 0 ? '' : duration(r.durationMs)),
-            },
-            {
-              key: 'lead',
-              head: t('runs.coordinator'),
-              cell: (r) => (
-                <Text size="sm" truncate maw={180} title={plain(r.coordinator)}>
-                  {plain(r.coordinator, 60)}
-                </Text>
-              ),
-            },
-            {
-              key: 'in',
-              head: t('runs.wereIn'),
-              cell: (r) => (
-                <Text size="sm">
-                  {r.n === 0 ? '' : r.parties.length}
-                  {r.absent.length > 0 && (
-                    <Text span size="xs" c="var(--warn)">
-                      {' '}
-                      {t('runs.without', { names: list(r.absent) })}
-                    </Text>
-                  )}
-                </Text>
-              ),
-            },
-            {
-              key: 'result',
-              head: t('runs.result'),
-              cell: (r) => (r.n === 0 ? t('runs.closed.start') : maybe(`runs.closed.${r.result}`, r.result)),
-            },
-            {
-              key: 'digest',
-              head: t('runs.checkpoint'),
-              cell: (r) => <span className="mono">{shorten(r.digest, 10)}</span>,
-            },
-          ]}
-        />
-      </Section>
+      <RoundTable rounds={d.rounds} />
     </Box>
+  )
+}
+
+// RoundTable lists closed rounds, newest first.
+export function RoundTable({ rounds }: { rounds: Round[] }) {
+  const { t } = useTranslation()
+  return (
+    <Section flush title={t('common.rounds')}>
+      <DataTable
+        label={t('common.rounds')}
+        rows={rounds}
+        rowKey={(r) => `${r.term}-${r.n}`}
+        initialSort={{ key: 'n', down: true }}
+        cols={[
+          { key: 'n', head: t('common.round'), num: true, sort: (r) => r.n, cell: (r) => r.n },
+          { key: 'loss', head: t('runs.loss'), num: true, sort: (r) => r.loss, cell: (r) => fixed(r.loss, 4) },
+          {
+            key: 'time',
+            head: t('runs.took'),
+            num: true,
+            sort: (r) => r.durationMs,
+            cell: (r) => (r.n === 0 ? '' : duration(r.durationMs)),
+          },
+          {
+            key: 'lead',
+            head: t('runs.coordinator'),
+            cell: (r) => (
+              <Text size="sm" truncate maw={180} title={plain(r.coordinator)}>
+                {plain(r.coordinator, 60)}
+              </Text>
+            ),
+          },
+          {
+            key: 'in',
+            head: t('runs.wereIn'),
+            cell: (r) => (
+              <Text size="sm">
+                {r.n === 0 ? '' : r.parties.length}
+                {r.absent.length > 0 && (
+                  <Text span size="xs" c="var(--warn)">
+                    {' '}
+                    {t('runs.without', { names: list(r.absent) })}
+                  </Text>
+                )}
+              </Text>
+            ),
+          },
+          {
+            key: 'result',
+            head: t('runs.result'),
+            cell: (r) => (r.n === 0 ? t('runs.closed.start') : maybe(`runs.closed.${r.result}`, r.result)),
+          },
+          {
+            key: 'digest',
+            head: t('runs.checkpoint'),
+            cell: (r) => <span className="mono">{shorten(r.digest, 10)}</span>,
+          },
+        ]}
+      />
+    </Section>
   )
 }

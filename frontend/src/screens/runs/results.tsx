@@ -9,6 +9,7 @@ import { Section } from '../../ui/page'
 import { Stat, Term } from '../../ui/parts'
 import { Note } from '../../ui/states'
 import { DataTable } from '../../ui/table'
+import { FailedRun } from './failed'
 
 // gain is how much better together than alone, in the metric's own direction.
 export function gain(
@@ -48,6 +49,7 @@ export function ResultsTab({ d }: { d: RunDetail }) {
     names.includes(n),
   )
   const [name, setName] = useState<string>()
+  if (d.run.state === 'failed') return <FailedRun d={d} />
   const m = name && names.includes(name) ? name : (order[0] ?? names[0])
   if (d.results.length === 0 || !m)
     return (

@@ -39,7 +39,7 @@ export function RunPage() {
     refetchInterval: (q) => (q.state.data && going(q.state.data.run.state) ? 5000 : false),
   })
   const r = run.data?.run
-  const tab = query.get('tab') ?? (r?.state === 'finished' ? 'results' : 'live')
+  const tab = query.get('tab') ?? (r?.state === 'finished' || r?.state === 'failed' ? 'results' : 'live')
   return (
     <Page
       title={r ? t('runs.name', { experiment: plain(r.experiment), number: r.number }) : t('runs.run')}
