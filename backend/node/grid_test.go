@@ -363,3 +363,21 @@ func TestAGridIsQueuedWholeOrNotAtAll(t *testing.T) {
 		l.OneTruth(project, r.ID)
 	}
 }
+
+// Who is no member of a project cannot be asked to approve its models.
+func TestApproversAreMembers(t *testing.T) {
+	l := NewLab(t, "Lakeview", "Hillcrest")
+	a, b := l.Hospital[0], l.Hospital[1]
+	a.Data = must(a.AddDataset(t.Context(), CohortFiles(t)[0], a.Name))(t).ID
+	Eventually(t, "the file", func() bool { return must(a.Dataset(t.Context(), a.Data))(t).State == "ready" })
+	cfg := CohortConfig(1)
+	create := func(invite ...string) (view.Project, error) {
+		return a.CreateProject(t.Context(), view.ProjectCreate{
+			Name: "Risk", DatasetID: a.Data, Invite: invite, Config: &cfg, Policy: view.ProjectPolicy{Approvers: []string{a.id(), b.id()}},
+		})
+	}
+	_, err := create()
+	refused(t, "an approver who is not invited", err, fed.Invalid)
+	same(t, "projects", len(must(a.Projects(t.Context()))(t)), 0)
+	same(t, "approvers", len(must(create(b.id()))(t).Policy.Approvers), 2)
+}

@@ -62,6 +62,9 @@ func (n *Node) CreateProject(ctx context.Context, in view.ProjectCreate) (view.P
 			return view.Project{}, err
 		}
 	}
+	if err := approversAreMembers(doc); err != nil {
+		return view.Project{}, err
+	}
 	scope := fed.ScopeProject(doc.ID)
 	if _, err := n.book.Append(ctx, scope, fed.DocProject, string(doc.ID), doc); err != nil {
 		return view.Project{}, err
@@ -88,6 +91,17 @@ func policyFrom(p view.ProjectPolicy) fed.Policy {
 		out.Approvers = append(out.Approvers, fed.PartyID(a))
 	}
 	return out
+}
+
+// approversAreMembers refuses a policy that waits for the vote of a party that has
+// none: no version could ever go to production.
+func approversAreMembers(doc fed.ProjectDoc) error {
+	for _, a := range doc.Policy.Approvers {
+		if !slices.ContainsFunc(doc.Members, func(m fed.Member) bool { return m.Party == a }) {
+			return fed.Errorf(fed.Invalid, "Choose among the parties of the project, or invite it.", "party %s is to approve models but is not a member of the project", a.Short())
+		}
+	}
+	return nil
 }
 
 // startConfig returns what every experiment starts from: the caller's, or the

@@ -45,7 +45,8 @@ export function RequestCard({ r, link, mine }: { r: StageRequest; link?: boolean
         </Text>
         <Text size="xs" c="dimmed">
           {[
-            t('models.needed', { count: r.needed, of: r.voters.length }),
+            t('models.approvals', { yes: yes.length, count: r.needed }),
+            t('models.voters', { names: list(r.voters.map((v) => plain(v, 40))) }),
             yes.length > 0 && t('models.saidYes', { names: list(yes) }),
             no.length > 0 && t('models.saidNo', { names: list(no) }),
           ]

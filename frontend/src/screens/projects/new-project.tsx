@@ -1,4 +1,16 @@
-import { Box, Button, Checkbox, Group, NumberInput, Select, Stack, Text, Textarea, TextInput } from '@mantine/core'
+import {
+  Box,
+  Button,
+  Checkbox,
+  Group,
+  MultiSelect,
+  NumberInput,
+  Select,
+  Stack,
+  Text,
+  Textarea,
+  TextInput,
+} from '@mantine/core'
 import { IconDatabase } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { type FormEvent, useEffect, useState } from 'react'
@@ -59,10 +71,19 @@ function Form({ datasets, peers }: { datasets: Dataset[]; peers: Peer[] }) {
   const [currency, setCurrency] = useState('EUR')
   const [basis, setBasis] = useState<'pooled' | 'peers'>('pooled')
   const [production, setProduction] = useState<'majority' | 'all' | 'any'>('majority')
+  const [approvers, setApprovers] = useState<string[]>([])
+  const me = useQuery({ queryKey: k.identity, queryFn: api.identity }).data
   const only = usable.length === 1 ? usable[0].id : ''
   useEffect(() => {
     if (!dataset && only) setDataset(only)
   }, [dataset, only])
+  const members = [
+    ...(me ? [{ value: me.partyId, label: t('projects.new.meLine', { name: plain(me.party, 80) }) }] : []),
+    ...peers
+      .filter((p) => p.state === 'paired' && p.partyId && invite.includes(p.partyId))
+      .map((p) => ({ value: p.partyId as string, label: plain(p.name, 80) })),
+  ]
+  const asked = approvers.filter((a) => members.some((m) => m.value === a)) // who is invited no more approves nothing
   const create = useAct(
     () =>
       api.createProject({
@@ -70,7 +91,14 @@ function Form({ datasets, peers }: { datasets: Dataset[]; peers: Peer[] }) {
         purpose: purpose.trim(),
         datasetId: dataset,
         invite,
-        policy: { poolCents: Math.round(Number(pool) * 100) || 0, currency, production, mode: 'open', basis },
+        policy: {
+          poolCents: Math.round(Number(pool) * 100) || 0,
+          currency,
+          production,
+          mode: 'open',
+          basis,
+          approvers: asked.length > 0 ? asked : undefined,
+        },
       }),
     { stale: [k.projects, k.home], quiet: true, after: (p) => void go(`/projects/${p.id}`) },
   )
@@ -178,6 +206,15 @@ function Form({ datasets, peers }: { datasets: Dataset[]; peers: Peer[] }) {
             value={basis}
             onChange={(v) => setBasis((v as typeof basis) ?? 'pooled')}
             allowDeselect={false}
+          />
+        </Section>
+        <Section title={t('projects.new.approvers')} hint={t('projects.new.approversHint')}>
+          <MultiSelect
+            aria-label={t('projects.new.approvers')}
+            placeholder={asked.length === 0 ? t('projects.new.approversAll') : undefined}
+            data={members.filter((m, i) => members.findIndex((x) => x.value === m.value) === i)}
+            value={asked}
+            onChange={setApprovers}
           />
         </Section>
         {create.isError && <Failed error={create.error} />}

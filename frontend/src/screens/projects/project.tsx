@@ -7,7 +7,7 @@ import { Link, useNavigate, useParams, useSearchParams } from 'react-router'
 import { api } from '../../api/endpoints'
 import { k } from '../../api/queries'
 import type { Project } from '../../api/types'
-import { ago, money, plain } from '../../format/format'
+import { ago, list, money, plain } from '../../format/format'
 import { maybe } from '../../i18n'
 import { useAct } from '../../shell/act'
 import { KeyAvatar } from '../../ui/avatar'
@@ -198,6 +198,9 @@ function Progress({ p, onOpen }: { p: Project; onOpen: (tab: string) => void }) 
   )
 }
 
+const approversOf = (p: Project) =>
+  list(p.policy.approvers.map((a) => plain(p.parties.find((x) => x.partyId === a)?.name ?? a.slice(0, 8), 80)))
+
 function Overview({ p }: { p: Project }) {
   const { t } = useTranslation()
   return (
@@ -260,6 +263,7 @@ function Overview({ p }: { p: Project }) {
               ],
               [t('projects.policy.production'), maybe(`projects.vote.${p.policy.production}`, p.policy.production)],
               [t('projects.policy.basis'), t(`projects.basis.${p.policy.basis}`)],
+              [t('projects.policy.approvers'), approversOf(p) || t('projects.policy.approversAll')],
               [t('projects.policy.mode'), t('projects.policy.open')],
               [t('projects.policy.floor'), t('projects.policy.floorText', { count: p.policy.floor })],
               [t('projects.created'), ago(p.createdAt)],
