@@ -91,7 +91,7 @@ func TestSharesWithoutMoney(t *testing.T) {
 func TestRewardsInWords(t *testing.T) {
 	for want, p := range map[string]fed.Policy{
 		"A pool of 12.50 EUR per finished run is divided by measured contribution. Contributions are measured on the held-out rows of all parties, each party's own among them. Synergos records who is owed what; it moves no money.": {PoolCents: 1250, Currency: "EUR", Basis: "pooled"},
-		"No money is divided; contributions are measured and shown as shares. Each party's contribution is measured on the other parties' held-out rows.":                                                                             {Currency: "EUR", Basis: "peers"},
+		"No money is divided; contributions are measured and shown as shares. Each party's contribution is measured on the other parties' held-out rows.":                                                                              {Currency: "EUR", Basis: "peers"},
 	} {
 		if got := rewardSentence(p); got != want {
 			t.Errorf("%q, want %q", got, want)
