@@ -55,7 +55,7 @@ describe('the start', () => {
     expect(window.location.hash).toBe('#/')
     expect(window.history.length).toBe(steps) // and not one step back either
     await waitFor(() => expect(page()).toContain('Heart disease'), { timeout: 15_000 })
-    expect(calls[0]).toEqual({ method: 'POST', path: '/session', body: { token: 'to+ken' } })
+    expect(calls[0]).toMatchObject({ method: 'POST', path: '/session', body: { token: 'to+ken' } })
     expect(calls.filter((c) => c.method === 'POST' && c.path === '/session')).toHaveLength(1)
     expect(JSON.stringify(calls.slice(1))).not.toContain('to+ken')
     expect(JSON.stringify({ ...localStorage, ...sessionStorage })).not.toContain('to+ken')

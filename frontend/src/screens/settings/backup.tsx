@@ -17,13 +17,13 @@ export function BackupForm() {
   const make = useAct(
     async () => {
       const b = await api.backup(word)
-      await saveFile(b.name, `/backup/${b.id}`)
-      return b
+      return saveFile(b.name, `/backup/${b.id}`) // '': nobody chose a place
     },
     {
       quiet: true,
-      done: t('settings.backup.done'),
-      after: () => {
+      done: (where) => (where === '' ? undefined : t('settings.backup.done')),
+      after: (where) => {
+        if (where === '') return
         setWord('')
         setAgain('')
       },
