@@ -439,3 +439,21 @@ func FuzzOffer(f *testing.F) {
 		}
 	})
 }
+
+// Too few rows to validate on train, so that a small party is not left out.
+func TestSplitWithoutValidation(t *testing.T) {
+	p := &Preparation{Target: "y", Task: fed.TaskClassify, Classes: []string{"0", "1"}, Missing: "impute"}
+	for n, valid := range map[int]int{80: 0, 120: 12} {
+		lines := make([]string, n)
+		for i := range lines {
+			lines[i] = fmt.Sprintf("%d,%d", i, i%2)
+		}
+		r, err := Split(rows(t, "x,y", lines...), p, fed.RunConfig{Validation: &fed.Validation{Fraction: .1}}, "a", Local{})
+		if err != nil || len(r.Valid) != valid || len(r.Train) != n-valid {
+			t.Errorf("%d rows: %d train, %d validate, want %d: %v", n, len(r.Train), len(r.Valid), valid, err)
+		}
+		if err == nil && r.Floor(DefaultFloor) != nil {
+			t.Errorf("%d rows: %v", n, r.Floor(DefaultFloor))
+		}
+	}
+}

@@ -62,7 +62,8 @@ type SplitReport struct {
 
 // Split divides the rows of a party, seeded by cfg.Test.Seed and the party's
 // name in the run, stratified by class. prep (a draft is enough) names target,
-// classes and features. Every class keeps a row for training. Returns an Invalid
+// classes and features. Every class keeps a row for training. A party with fewer than
+// [DefaultFloor] rows to validate on validates nothing and trains on them. Returns an Invalid
 // error when the target or the split column is absent or no row can train.
 func Split(t *Table, prep *Preparation, cfg fed.RunConfig, party string, local Local) (*Rows, error) {
 	label := local.own(t, prep.Target)
@@ -81,10 +82,13 @@ func Split(t *Table, prep *Preparation, cfg fed.RunConfig, party string, local L
 	if err != nil {
 		return nil, err
 	}
-	rest, out.Valid, err = holdOut(rest, cfg.HoldOut(), cfg.Test.Seed, party, "split/validation")
+	kept, valid, err := holdOut(rest, cfg.HoldOut(), cfg.Test.Seed, party, "split/validation")
 	if err != nil {
 		return nil, err
 	}
+	if len(valid) >= DefaultFloor {
+		rest, out.Valid = kept, valid
+	} // else nothing would be told of so few: they train
 	for _, rows := range rest {
 		out.Report.TrainClasses = append(out.Report.TrainClasses, len(rows))
 	}

@@ -39,7 +39,7 @@ async function align(p) {
   await go(p, 'Projects')
   await w.click(link(p, 'Heart disease risk'))
   await tab(p, /^Columns/)
-  await w.click(button(p, 'Compare the columns'))
+  await w.click(p.page.getByRole('tabpanel').getByRole('button', { name: 'Compare the columns' })) // the step above is a button too
   const state = async () => {
     const id = (await p.get('/projects')).items[0].id
     return (await p.get(`/projects/${id}/alignment`)).state
