@@ -122,7 +122,7 @@ func (t *textReport) sent() {
 
 // kindWords are the commonest kinds of messages as people call them.
 var kindWords = map[string]string{
-	"blob_data": "files of models and rounds", "doc": "signed records", "round": "the shared model", "update": "updates of the model",
+	"blob_data": "files of models and rounds", "blob_get": "requests for files", "doc": "signed records", "round": "the shared model", "update": "updates of the model",
 	"score": "questions about contributions", "score_reply": "contributions", "eval_reply": "results as totals", "align": "comparing the columns",
 }
 

@@ -62,7 +62,7 @@ func TestPauseAndResume(t *testing.T) {
 	release := l.Hospital[0].brake(2)
 	run := l.Hospital[0].Queue(project, cfg)
 	l.Hospital[0].round(run, 1)
-	lead, others := l.coordinator(run)
+	_, others := l.coordinator(run)
 	must(others[0].PauseRun(t.Context(), run, "the ward needs the computer"))(t)
 	for _, h := range l.Hospital {
 		Eventually(t, h.Name+" to show the pause", func() bool { d, _ := h.run(run); return d.Run.State == "paused" && d.CanResume })
@@ -102,7 +102,7 @@ func TestPauseAndResume(t *testing.T) {
 	for _, h := range l.Hospital {
 		Eventually(t, h.Name+" to show the pause again", func() bool { d, _ := h.run(run); return d.Run.State == "paused" && d.CanResume })
 	}
-	lead, _ = l.coordinator(run)
+	lead, _ := l.coordinator(run)
 	if after := held(); after > before {
 		t.Errorf("the run went from round %d to %d while all were away", before, after)
 	}

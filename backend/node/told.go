@@ -129,7 +129,8 @@ func (n *Node) columnSum(ctx context.Context, c project.Consent, own ownColumns,
 	if err != nil {
 		return st, fmt.Errorf("read what was told: %w", err)
 	}
-	for _, k := range kept {
+	if len(kept) > 0 { // one answer per column of a sheet
+		k := kept[0]
 		if k.Question != question {
 			n.counts.refuse(otherQuestion)
 			return st, fed.Errorf(fed.Permission, "Change the project, so that every party reads a new sheet.", "its column %q was asked for in another way before", name)

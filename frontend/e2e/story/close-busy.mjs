@@ -21,7 +21,7 @@ async function longRun(p) {
   await w.click(button(p, 'New experiment'))
   await heading(p, 'New experiment').waitFor()
   await field(p, 'Name').fill('A long one')
-  await field(p, 'Rounds').fill('5000')
+  await field(p, 'Rounds').fill('1000')
   await w.click(button(p, 'Start training'))
   await heading(p, /A long one/).waitFor()
   const { id } = (await p.get('/runs')).items.find((r) => r.experiment === 'A long one')
