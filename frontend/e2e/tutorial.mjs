@@ -90,7 +90,7 @@ async function align(p) {
   await home(p, 2)
   await see(p, '05-home')
   await next(p)
-  await w.click(button(p, 'Compare the columns'))
+  await w.click(p.page.getByRole('tabpanel').getByRole('button', { name: 'Compare the columns' }))
   await button(p, /^Confirm/).waitFor()
   await p.page
     .getByText(/cholesterol/)
