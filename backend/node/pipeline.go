@@ -72,7 +72,8 @@ func (n *Node) decodePipeline(raw []byte, run fed.RunID) (serving.Pipeline, erro
 func fieldsOf(prep *dataset.Preparation) []registry.Field {
 	out := []registry.Field{}
 	for _, c := range prep.Columns {
-		f := registry.Field{Name: c.Name, Kind: "number", Type: string(c.Type), Low: c.Low, High: c.High}
+		low, high := c.Seen()
+		f := registry.Field{Name: c.Name, Kind: "number", Type: string(c.Type), Low: low, High: high}
 		if c.Type == dataset.Category {
 			f.Kind, f.Values, f.Typical = "category", c.Categories, c.FillCategory
 		} else if c.Fill.Finite() {

@@ -319,7 +319,7 @@ func (a *Alignment) find() {
 			add(Info, c.Name, "it identifies rows or is free text", "a model would learn rows by heart", "it is left out of the inputs")
 		}
 		if n := hiddenIn(a.Offers, a.Matches, c.Name); n > 0 && c.Role == RoleFeature {
-			add(Info, c.Name, fmt.Sprintf("%d parties have values that are found in too few rows to be named", n), "such values do not leave their party", "rows with one count as not seen in training, unless another party names the value")
+			add(Info, c.Name, fewRows(n), "such values do not leave their party", "rows with one count as not seen in training, unless another party names the value")
 		}
 	}
 	for _, party := range a.Parties {
@@ -436,4 +436,21 @@ func (a *Alignment) prepared(c AlignedColumn) PreparedColumn {
 	sortValues(out.Categories)
 	out.Categories = head(out.Categories, maxCategories)
 	return out
+}
+
+// Seen returns the range that the parties told of, from percentile to percentile: the
+// usual range without what it was widened by. NaN where it is unknown.
+func (c *PreparedColumn) Seen() (low, high fed.Number) {
+	if c.Type == Bool {
+		return c.Low, c.High
+	}
+	quarter := (c.High - c.Low) / 4
+	return c.Low + quarter, c.High - quarter
+}
+
+func fewRows(parties int) string {
+	if parties == 1 {
+		return "1 party has values that are found in too few rows to be named"
+	}
+	return fmt.Sprintf("%d parties have values that are found in too few rows to be named", parties)
 }

@@ -126,6 +126,7 @@ func (s *session) bye(reason string) {
 	f.sent = make(chan struct{})
 	patience := time.NewTimer(farewell)
 	defer patience.Stop()
+	s.parting.Store(true) // the peer may close as soon as it is queued
 	select {
 	case s.queue <- f:
 	case <-s.ctx.Done():
@@ -133,7 +134,6 @@ func (s *session) bye(reason string) {
 	case <-patience.C:
 		return
 	}
-	s.parting.Store(true)
 	for _, done := range [...]<-chan struct{}{f.sent, s.ctx.Done()} {
 		select {
 		case <-done:

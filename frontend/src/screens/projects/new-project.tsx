@@ -171,7 +171,7 @@ function Form({ datasets, peers }: { datasets: Dataset[]; peers: Peer[] }) {
           )}
         </Section>
         <Section title={t('projects.new.rules')} hint={t('projects.new.rulesHint')}>
-          <Group align="flex-start" grow>
+          <Group align="flex-end" grow>
             <NumberInput
               label={t('projects.new.pool')}
               description={t('projects.new.poolHint')}

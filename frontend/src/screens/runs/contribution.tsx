@@ -138,6 +138,13 @@ function columns(c: Contribution, t: TFunction): (Col<PartyContribution> | false
       sort: (p) => p.share,
       cell: (p) => percent(p.share),
     },
+    c.poolCents > 0 && {
+      key: 'cents',
+      head: t('runs.con.cents'),
+      num: true,
+      sort: (p) => p.cents,
+      cell: (p) => money(p.cents, c.currency),
+    },
     scored && {
       key: 'value',
       head: t('runs.con.value'),
@@ -171,13 +178,6 @@ function columns(c: Contribution, t: TFunction): (Col<PartyContribution> | false
       num: true,
       sort: (p) => p.withoutIt,
       cell: (p) => fixed(p.withoutIt, 4),
-    },
-    c.poolCents > 0 && {
-      key: 'cents',
-      head: t('runs.con.cents'),
-      num: true,
-      sort: (p) => p.cents,
-      cell: (p) => money(p.cents, c.currency),
     },
   ]
 }
