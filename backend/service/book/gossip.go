@@ -19,7 +19,7 @@ type Post interface {
 // Gossip keeps the copies of a book alike. A party tells its heads, and a peer that
 // is behind asks for those chains that it would take; nobody is sent what it did not
 // ask for. A chain is asked of one peer at a time, and of that peer again at once only
-// if it has brought something new since, so that the messages end when there is
+// if it has brought something new since or now says to hold more, so that the messages end when there is
 // nothing to gain, whatever was forked or is refused. It is safe for concurrent use.
 type Gossip struct {
 	Book *Book
@@ -43,6 +43,7 @@ type question struct {
 	peer  fed.PartyID
 	at    time.Time
 	gains int
+	claim uint64 // how far the chain was said to reach; 0: nobody had said so
 }
 
 // Bounds of one message and of one answer.
@@ -100,6 +101,7 @@ func (g *Gossip) tell(ctx context.Context, to fed.PartyID, heads []fed.Head) err
 // Heard takes a peer's heads and asks for what this copy lacks.
 func (g *Gossip) Heard(ctx context.Context, from fed.PartyID, theirs []fed.Head) error {
 	var wanted []fed.Head
+	claims := make(map[chainKey]uint64, len(theirs))
 	for _, h := range theirs {
 		if !g.Welcome(from, h.Scope, h.Author) {
 			continue
@@ -108,9 +110,10 @@ func (g *Gossip) Heard(ctx context.Context, from fed.PartyID, theirs []fed.Head)
 			g.Book.claimed(from, h.Scope, h.Seq, g.Again)
 		}
 		wanted = append(wanted, h)
+		claims[chainKey{h.Scope, h.Author}] = h.Seq
 	}
 	g.Book.heard()
-	return g.ask(ctx, from, g.Book.Behind(wanted))
+	return g.ask(ctx, from, g.Book.Behind(wanted), claims)
 }
 
 // Take takes a document of a peer: see [Book.Receive]. What lies before it is asked
@@ -126,7 +129,7 @@ func (g *Gossip) Take(ctx context.Context, from fed.PartyID, d fed.Doc) (bool, e
 		g.mu.Unlock()
 	}
 	if errors.Is(err, ErrGap) {
-		return false, g.ask(ctx, from, g.Book.Behind([]fed.Head{{Scope: d.Scope, Author: d.Author, Seq: d.Seq}}))
+		return false, g.ask(ctx, from, g.Book.Behind([]fed.Head{{Scope: d.Scope, Author: d.Author, Seq: d.Seq}}), map[chainKey]uint64{{d.Scope, d.Author}: d.Seq})
 	}
 	return isNew, err
 }
@@ -137,10 +140,12 @@ func (g *Gossip) Catch(ctx context.Context, from fed.PartyID, scope string, auth
 	for _, a := range authors {
 		all = append(all, fed.Head{Scope: scope, Author: a, Seq: fed.ClosedSeq})
 	}
-	return g.ask(ctx, from, g.Book.Behind(all))
+	return g.ask(ctx, from, g.Book.Behind(all), nil)
 }
 
-func (g *Gossip) ask(ctx context.Context, from fed.PartyID, mine []fed.Head) error {
+// ask wants what lies beyond mine of a peer, by chain as often as Gossip says. claims
+// is how far the peer said that they reach.
+func (g *Gossip) ask(ctx context.Context, from fed.PartyID, mine []fed.Head, claims map[chainKey]uint64) error {
 	var out []fed.Head
 	g.mu.Lock()
 	now := g.Now()
@@ -150,10 +155,11 @@ func (g *Gossip) ask(ctx context.Context, from fed.PartyID, mine []fed.Head) err
 	for _, h := range mine {
 		k := chainKey{h.Scope, h.Author}
 		q, before := g.asked[k]
-		if before && now.Sub(q.at) < g.Again && (q.peer != from || g.gains[from] == q.gains) || len(out) == maxHeads {
+		fruitless := before && now.Sub(q.at) < g.Again && (q.peer != from || g.gains[from] == q.gains)
+		if fruitless && claims[k] <= q.claim || len(out) == maxHeads {
 			continue
 		}
-		g.asked[k] = question{from, now, g.gains[from]}
+		g.asked[k] = question{from, now, g.gains[from], claims[k]}
 		out = append(out, h)
 	}
 	g.mu.Unlock()
