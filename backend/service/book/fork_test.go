@@ -318,3 +318,38 @@ func TestManyChainsGoInSlices(t *testing.T) {
 		t.Errorf("%d chains arrived, want %d", got, scopes)
 	}
 }
+
+// Who has just asked for a chain in vain gets it at once from the same peer when that
+// peer has it; what the peer does not claim is not asked for again.
+func TestANewClaimIsAskedForAtOnce(t *testing.T) {
+	author, relay, reader := newSigner("A"), newSigner("B"), newSigner("C")
+	books := map[fed.PartyID]*book.Book{}
+	for _, k := range []signer{author, relay, reader} {
+		books[k.Party()] = open(t, &memory{}, k)
+	}
+	n := newNet(t, books)
+	b, c := n.at(relay.Party()), n.at(reader.Party())
+	catch := func() {
+		t.Helper()
+		if err := c.Catch(ctx, b.id, fed.ScopeFederation, []fed.PartyID{author.Party()}); err != nil {
+			t.Fatal(err)
+		}
+		n.settle()
+	}
+	catch()
+	asked := n.sent["want"]
+	if catch(); n.sent["want"] != asked || asked == 0 {
+		t.Errorf("asked %d times, then %d", asked, n.sent["want"])
+	}
+	d := put(t, books[author.Party()], fed.ScopeFederation, "card", 1)
+	if _, err := books[relay.Party()].Receive(ctx, d); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Greet(ctx, c.id); err != nil {
+		t.Fatal(err)
+	}
+	n.settle()
+	if got := lacks(books[reader.Party()], nil, all, 10); len(got) != 1 {
+		t.Errorf("%d documents came", len(got))
+	}
+}
