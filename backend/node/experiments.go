@@ -165,6 +165,9 @@ func (n *Node) CancelExperiment(ctx context.Context, id string) error {
 	}
 	for _, r := range n.tracker.Runs(func(r experiment.Run) bool { return r.Experiment == e.ID && r.End == nil }) {
 		if _, err := n.CancelRun(ctx, string(r.ID), "the experiment was cancelled"); err != nil {
+			if now, ok := n.tracker.Run(r.ID); ok && now.End != nil {
+				continue // it ended while the others were cancelled
+			}
 			return err
 		}
 	}

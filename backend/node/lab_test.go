@@ -73,7 +73,7 @@ func NewLab(t *testing.T, names ...string) *Lab {
 func openHospital(t *testing.T, name string, change func(*Options)) *Hospital {
 	t.Helper()
 	h := &Hospital{t: t, Name: name, opts: Options{
-		Home: t.TempDir(), Name: name, Loopback: true, Timers: round.Default().Divided(20), MinDeadline: 20 * time.Second,
+		Home: t.TempDir(), Name: name, Loopback: true, Timers: round.Default().Divided(10), MinDeadline: 20 * time.Second,
 	}}
 	if change != nil {
 		change(&h.opts)

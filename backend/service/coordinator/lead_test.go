@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -539,8 +540,9 @@ func TestDeadline(t *testing.T) {
 func TestSlowTransferIsLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t, 2)
+		var fetched atomic.Int32
 		d.fetch = func(from fed.PartyID) error {
-			if from == id("C") && len(d.commits) == 1 {
+			if from == id("C") && fetched.Add(1) == 1 {
 				time.Sleep(3 * time.Hour)
 			}
 			return nil
