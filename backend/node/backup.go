@@ -146,6 +146,12 @@ func (b *peerBook) adopt(st identity.Statement, signed identity.Signed) bool {
 		b.n.opts.Log.Error("new computer of a peer not saved", "error", err.Error())
 		return false
 	}
+	b.n.then(func(ctx context.Context) {
+		b.n.inbox.ask(ctx, view.InboxEntry{
+			ID: "device-" + string(st.Device), Kind: "notice", Href: "/peers", Title: st.Name + " uses a new computer",
+			Text: "Its organisation's key vouches for it. If you doubt that, ask them by telephone, and revoke it under Peers.",
+		})
+	})
 	return true
 }
 

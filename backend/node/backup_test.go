@@ -61,6 +61,7 @@ func TestRestoredElsewhere(t *testing.T) {
 	}
 	berta.start()
 	l.together(fresh, berta)
+	Eventually(t, "a notice at Berta", func() bool { return len(berta.notices("uses a new computer")) == 1 })
 	Eventually(t, "the old computer to be withdrawn", func() bool {
 		_, allowed := berta.peers.Lookup(anna.identity().Device())
 		return !allowed && berta.peers.paired(anna.me())
