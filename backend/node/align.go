@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"sync"
+	"time"
 
 	"synergos.app/desktop/backend/fed"
 	"synergos.app/desktop/backend/learning/dataset"
@@ -149,6 +150,11 @@ func hintOr(err error, hint string) string {
 	return hint
 }
 
+// askTries is how often a member is asked whose connection is not there: it may come
+// up, or be replaced by another, at that moment. Answers are kept, so that a question
+// that arrived twice tells nothing more.
+const askTries = 6
+
 // ask puts a step to a member, which may be this party.
 func (a *alignments) ask(ctx context.Context, to fed.PartyID, id fed.ProjectID, step string, body []byte) ([]byte, error) {
 	if body == nil {
@@ -158,15 +164,26 @@ func (a *alignments) ask(ctx context.Context, to fed.PartyID, id fed.ProjectID, 
 	if to == a.n.me() {
 		return a.answer(ctx, to, m)
 	}
-	reply, err := a.n.net.Request(ctx, to, m)
-	if err != nil {
-		return nil, err
+	pause := time.NewTicker(a.n.opts.Timers.Heartbeat)
+	defer pause.Stop()
+	for try := 1; ; try++ {
+		reply, err := a.n.net.Request(ctx, to, m)
+		if err == nil {
+			r, ok := reply.(wire.Answer)
+			if !ok {
+				return nil, errUnexpected(reply)
+			}
+			return r.Body, nil
+		}
+		if fed.KindOf(err) != fed.Unavailable || try == askTries {
+			return nil, err
+		}
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			return nil, err
+		}
 	}
-	r, ok := reply.(wire.Answer)
-	if !ok {
-		return nil, errUnexpected(reply)
-	}
-	return r.Body, nil
 }
 
 // ConfirmAlignment takes a person's decision about the proposed matches and goes

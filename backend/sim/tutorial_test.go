@@ -171,16 +171,9 @@ func (l *learner) gather(data string) string {
 func (l *learner) align(project string) {
 	l.t.Helper()
 	ctx := l.t.Context()
-	l.wait("the virtual hospitals", func() bool { return l.online() == 3 })
+	get(l.StartAlignment(ctx, project))(l.t)
 	var a view.Alignment
-	var pressed time.Time
-	l.wait("the proposal", func() bool {
-		if a = get(l.Alignment(ctx, project))(l.t); a.State != "confirm" && time.Since(pressed) > 15*time.Second {
-			get(l.StartAlignment(ctx, project))(l.t) // and once more if an answer was lost, as a person does
-			pressed = time.Now()
-		}
-		return a.State == "confirm"
-	})
+	l.wait("the proposal", func() bool { a = get(l.Alignment(ctx, project))(l.t); return a.State == "confirm" })
 	if len(a.Matches) != 1 || a.Matches[0].From != "cholesterol" || a.Matches[0].To != "chol" {
 		l.t.Fatalf("proposed %+v", a.Matches)
 	}
