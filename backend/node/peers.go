@@ -11,6 +11,7 @@ import (
 	"synergos.app/desktop/backend/network/discover"
 	"synergos.app/desktop/backend/network/identity"
 	"synergos.app/desktop/backend/network/transport"
+	"synergos.app/desktop/backend/node/view"
 	"synergos.app/desktop/backend/storage/sqlite/query"
 )
 
@@ -259,3 +260,47 @@ func (n *Node) Revoke(ctx context.Context, deviceID string) error {
 	n.peers.changed(d)
 	return nil
 }
+
+// adopt enters a computer that nobody here knows and that shows a valid statement of
+// a paired organisation: its key vouches for the new computer as for the one that
+// was paired. A person is told.
+func (b *peerBook) adopt(st identity.Statement, signed identity.Signed) bool {
+	ctx := b.n.ctx
+	if key, ok := b.orgKey(st.Party); !ok || st.Party == b.n.me() || !slices.Equal(key, st.OrgKey) {
+		return false
+	}
+	b.mu.Lock()
+	newest, devices := uint64(0), 0
+	for _, r := range b.rows {
+		if fed.PartyID(r.Party) != st.Party {
+			continue
+		}
+		devices++
+		var s identity.Signed
+		if json.Unmarshal(r.Statement, &s) != nil {
+			continue
+		}
+		if old, err := identity.VerifyStatement(s, b.n.opts.Now()); err == nil {
+			newest = max(newest, old.Counter)
+		}
+	}
+	b.mu.Unlock()
+	if st.Counter <= newest || devices >= maxDevices {
+		b.n.counts.refuse("connection: an old statement about a new computer")
+		return false
+	}
+	if err := b.add(ctx, st, signed, nil, "statement", "new computer of a paired party"); err != nil {
+		b.n.opts.Log.Error("new computer of a peer not saved", "error", err.Error())
+		return false
+	}
+	b.n.then(func(ctx context.Context) {
+		b.n.inbox.ask(ctx, view.InboxEntry{
+			ID: "device-" + string(st.Device), Kind: "notice", Href: "/peers", Title: st.Name + " uses a new computer",
+			Text: "Its organisation's key vouches for it. If you doubt that, ask them by telephone, and revoke it under Peers.",
+		})
+	})
+	return true
+}
+
+// maxDevices bounds the computers of one party.
+const maxDevices = 16

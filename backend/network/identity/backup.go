@@ -39,14 +39,9 @@ type Known struct {
 // backup is what a backup holds. The device key is not in it: a computer that takes
 // the place of another gets a key of its own, so that each can be revoked alone.
 type backup struct {
-	Version  int          `json:"version"`
-	Name     string       `json:"name"`
-	Roles    []string     `json:"roles"`
-	NotAfter time.Time    `json:"notAfter"`
-	Counter  uint64       `json:"counter"`
-	OrgSeed  []byte       `json:"orgSeed"`
-	Device   fed.DeviceID `json:"device"` // the computer that made the backup
-	Peers    []Known      `json:"peers"`
+	organisation
+	Device fed.DeviceID `json:"device"` // the computer that made the backup
+	Peers  []Known      `json:"peers"`
 }
 
 // Opened is what came out of a backup.
@@ -63,10 +58,7 @@ func (s *Self) Backup(passphrase string, peers []Known) ([]byte, error) {
 	if len(passphrase) < MinPassphrase || len(passphrase) > maxPassphrase {
 		return nil, fed.Errorf(fed.Invalid, fmt.Sprintf("Use at least %d characters, for example four words.", MinPassphrase), "the passphrase is too short or too long")
 	}
-	plain, err := json.Marshal(backup{
-		Version: 1, Name: s.statement.Name, Roles: s.statement.Roles, NotAfter: s.statement.NotAfter,
-		Counter: s.statement.Counter, OrgSeed: s.org.Seed(), Device: s.Device(), Peers: peers,
-	})
+	plain, err := json.Marshal(backup{s.organisation(), s.Device(), peers})
 	if err != nil {
 		return nil, fmt.Errorf("write backup: %w", err)
 	}
@@ -133,9 +125,8 @@ func openBackup(plain []byte, now time.Time) (Opened, error) {
 	if err != nil {
 		return Opened{}, fmt.Errorf("make device key: %w", err)
 	}
-	self, err := assemble(ed25519.NewKeyFromSeed(b.OrgSeed), device, Statement{
-		Name: b.Name, Roles: b.Roles, NotAfter: b.NotAfter.UTC(), Counter: max(b.Counter+1, uint64(max(now.Unix(), 0))), // the organisation may have said more since the backup
-	})
+	// The organisation may have said more since the backup.
+	self, err := b.on(device, max(b.Counter+1, uint64(max(now.Unix(), 0))))
 	if err != nil {
 		return Opened{}, noBackup(err)
 	}

@@ -19,15 +19,33 @@ const (
 	maxFile  = 64 << 10
 )
 
-// file is the identity on disk. The seeds are the private keys.
-type file struct {
+// organisation is what is kept of an organisation, on disk and in a backup. The seed is
+// its private key.
+type organisation struct {
 	Version  int       `json:"version"`
 	Name     string    `json:"name"`
 	Roles    []string  `json:"roles"`
 	NotAfter time.Time `json:"notAfter"`
 	Counter  uint64    `json:"counter"`
 	OrgSeed  []byte    `json:"orgSeed"`
-	DevSeed  []byte    `json:"deviceSeed"`
+}
+
+// file is the identity on disk, with the private key of the device.
+type file struct {
+	organisation
+	DevSeed []byte `json:"deviceSeed"`
+}
+
+func (s *Self) organisation() organisation {
+	return organisation{
+		Version: 1, Name: s.statement.Name, Roles: s.statement.Roles, NotAfter: s.statement.NotAfter,
+		Counter: s.statement.Counter, OrgSeed: s.org.Seed(),
+	}
+}
+
+// on returns the organisation on a device, with a statement of that counter.
+func (o organisation) on(device ed25519.PrivateKey, counter uint64) (*Self, error) {
+	return assemble(ed25519.NewKeyFromSeed(o.OrgSeed), device, Statement{Name: o.Name, Roles: o.Roles, NotAfter: o.NotAfter.UTC(), Counter: counter})
 }
 
 // Save writes the keys and the statement into dir (0700) as one file (0600) by
@@ -39,10 +57,7 @@ func (s *Self) Save(dir string) error {
 	if err := os.Chmod(dir, 0o700); err != nil { //nolint:gosec // a folder is no file: without x nothing in it can be opened
 		return saveError(err)
 	}
-	b, err := json.MarshalIndent(file{
-		Version: 1, Name: s.statement.Name, Roles: s.statement.Roles, NotAfter: s.statement.NotAfter,
-		Counter: s.statement.Counter, OrgSeed: s.org.Seed(), DevSeed: s.device.Seed(),
-	}, "", "  ")
+	b, err := json.MarshalIndent(file{s.organisation(), s.device.Seed()}, "", "  ")
 	if err != nil {
 		return fmt.Errorf("write identity: %w", err)
 	}
@@ -105,9 +120,7 @@ func parse(b []byte) (*Self, error) {
 	if len(f.OrgSeed) != ed25519.SeedSize || len(f.DevSeed) != ed25519.SeedSize {
 		return nil, damaged(errors.New("a key has the wrong length"))
 	}
-	s, err := assemble(ed25519.NewKeyFromSeed(f.OrgSeed), ed25519.NewKeyFromSeed(f.DevSeed), Statement{
-		Name: f.Name, Roles: f.Roles, NotAfter: f.NotAfter.UTC(), Counter: f.Counter,
-	})
+	s, err := f.on(ed25519.NewKeyFromSeed(f.DevSeed), f.Counter)
 	if err != nil {
 		return nil, damaged(err)
 	}
