@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -91,10 +92,10 @@ func sameRows(agreed, c fed.RunConfig, add adder) {
 	if !sameNames(c.Categorical, agreed.Categorical) {
 		add("categorical", "reads other columns as categories")
 	}
-	if or(c.Missing, "impute") != or(agreed.Missing, "impute") {
+	if cmp.Or(c.Missing, "impute") != cmp.Or(agreed.Missing, "impute") {
 		add("missing", "treats missing values in another way")
 	}
-	if or(c.Scaling, "federated") != or(agreed.Scaling, "federated") {
+	if cmp.Or(c.Scaling, "federated") != cmp.Or(agreed.Scaling, "federated") {
 		add("scaling", "scales the columns in another way")
 	}
 	if c.Test != agreed.Test {
@@ -150,13 +151,6 @@ func withinSize(c fed.RunConfig, add adder) {
 func sameNames(a, b []string) bool {
 	x, y := slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
 	return slices.Equal(slices.Compact(x), slices.Compact(y))
-}
-
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }
 
 // name shows a text of another party, which may be long.
