@@ -18,12 +18,11 @@ func (b *dataBook) startReading(ctx context.Context, o *owned) (view.Dataset, er
 	s, _ := b.snap(o)
 	ready := make(chan struct{})
 	op := b.n.ops.start("reading", "Read "+s.Name, string(o.id), func(ctx context.Context, p progress) (string, error) {
-		<-ready // the dataset names its operation before the operation changes it
+		<-ready // the caller is told of the operation before it changes the dataset
 		return string(o.id), b.read(ctx, o, p)
 	})
-	err := b.change(ctx, o, func(s *saved) { s.State, s.Problem, s.Operation = dataReading, nil, op.ID })
-	close(ready)
-	if err != nil {
+	defer close(ready)
+	if err := b.change(ctx, o, func(s *saved) { s.State, s.Problem, s.Operation = dataReading, nil, op.ID }); err != nil {
 		return view.Dataset{}, err
 	}
 	return b.view(ctx, o), nil
