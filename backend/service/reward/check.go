@@ -37,9 +37,11 @@ func (l *Ledger) recompute(ctx context.Context, run fed.Run, chain []Entry, term
 			out.Without[name] += v
 		}
 	}
-	for _, r := range l.recorded(run.ID, through) {
-		if !counted[r.N] {
-			out.Unscored = append(out.Unscored, r.N)
+	// By number, whatever records are here: those of an earlier coordinator may be on
+	// their way to whoever closes, or to whoever checks.
+	for n := 1; n <= min(through, run.Config.Rounds); n++ {
+		if !counted[n] {
+			out.Unscored = append(out.Unscored, n)
 		}
 	}
 	out.Standing = contribution.Sum(rounds)
@@ -150,11 +152,27 @@ func (l *Ledger) Check(ctx context.Context, run fed.Run) error {
 		return err
 	}
 	for _, e := range chain {
-		if err := follows(e, score, grant); err != nil {
+		err := follows(e, score, grant)
+		if n := l.unknown(run, through); err != nil && e.Kind == KindGrant && n > 0 {
+			return noRecord(n) // who took part in it may be why
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// unknown returns the first round up to through of which no record here names the
+// parties, or 0.
+func (l *Ledger) unknown(run fed.Run, through int) int {
+	records := l.recorded(run.ID, through)
+	for n := 1; n <= min(through, run.Config.Rounds); n++ {
+		if !slices.ContainsFunc(records, func(r fed.RoundRecord) bool { return r.N == n }) {
+			return n
+		}
+	}
+	return 0
 }
 
 // checkTerms refuses terms that the project never had.

@@ -90,8 +90,9 @@ func TestGrantEndsWithTheDeliveredModel(t *testing.T) {
 // was scored.
 func TestUnscoredRounds(t *testing.T) {
 	w := newWorld(t)
+	w.best = 1
 	ask(w, 1, gains{"A": 1, "C": 1}) // recorded, never scored
-	ask(w, 3, gains{"B": 1})         // after the delivered model
+	ask(w, 2, gains{"B": 1})         // after the delivered model
 	if err := w.by["A"].Close(ctx, w.run); err != nil {
 		t.Fatal(err)
 	}
@@ -103,6 +104,42 @@ func TestUnscoredRounds(t *testing.T) {
 	if diff := cmp.Diff(map[string]int64{"A": 5000, "B": 0, "C": 5000}, g.Cents); diff != "" {
 		t.Error(diff)
 	}
+	if err := w.by["B"].Check(ctx, w.run); err != nil {
+		t.Error(err)
+	}
+}
+
+// Records of an earlier coordinator reach the members in any order: a ledger is right
+// or not yet checked, never wrong, because of those that are on the way.
+func TestRecordsOnTheWay(t *testing.T) {
+	w := newWorld(t)
+	w.by["A"].score(2, gains{"A": 0.3, "B": 0.1, "C": 0})
+	if err := w.by["A"].Close(ctx, w.run); err != nil {
+		t.Fatal(err)
+	}
+	s, _ := w.by["B"].Score(w.run.ID)
+	if diff := cmp.Diff([]int{1}, s.Unscored); diff != "" {
+		t.Error(diff)
+	}
+	for range 2 {
+		if err := w.by["B"].Check(ctx, w.run); err != nil {
+			t.Errorf("with %d records: %v", len(w.rounds), err)
+		}
+		ask(w, 1, gains{"A": 1, "C": 1}) // arrives after the closing
+	}
+
+	w = newWorld(t)
+	w.best = 1
+	ask(w, 1, gains{"A": 1, "C": 1})
+	if err := w.by["A"].Close(ctx, w.run); err != nil {
+		t.Fatal(err)
+	}
+	records := w.rounds
+	w.rounds = nil
+	if err := w.by["B"].Check(ctx, w.run); fed.KindOf(err) != fed.Unavailable {
+		t.Errorf("before the record is here of who took part: %v", err)
+	}
+	w.rounds = records
 	if err := w.by["B"].Check(ctx, w.run); err != nil {
 		t.Error(err)
 	}

@@ -193,7 +193,11 @@ func (l *Ledger) asked(run fed.RunID, n int) (fed.ScoreAsk, error) {
 			return AskOf(r), nil
 		}
 	}
-	return fed.ScoreAsk{}, fed.Errorf(fed.Unavailable, "Wait until the records have arrived.", "the record of round %d is not here yet", n)
+	return fed.ScoreAsk{}, noRecord(n)
+}
+
+func noRecord(n int) error {
+	return fed.Errorf(fed.Unavailable, "Wait until the records have arrived.", "the record of round %d is not here yet", n)
 }
 
 // AskOf returns the question whose answers score a recorded round.
