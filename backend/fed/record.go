@@ -1,5 +1,7 @@
 package fed
 
+import "fmt"
+
 // The kinds of documents in the book whose bodies more than one service reads.
 const (
 	DocProject    = "project"     // body ProjectDoc, by the admin, one per revision
@@ -69,9 +71,21 @@ type ReasonDoc struct {
 	Reason string `json:"reason"`
 }
 
+// NewExperimentID derives an experiment's identifier from its project, its author and
+// a random text, so that nobody else can take it.
+func NewExperimentID(p ProjectID, author PartyID, nonce string) ExperimentID {
+	return ExperimentID(DigestOf([]byte("synergos/experiment/1\n" + string(p) + "\n" + string(author) + "\n" + nonce))[:32])
+}
+
+// NewRunID derives the identifier of an experiment's run number n, from 1.
+func NewRunID(e ExperimentID, n int) RunID {
+	return RunID(DigestOf(fmt.Appendf(nil, "synergos/run/1\n%s\n%d", e, n))[:32])
+}
+
 // ExperimentDoc is a question with its space of configurations.
 type ExperimentDoc struct {
-	ID     ExperimentID         `json:"id"`
+	ID     ExperimentID         `json:"id"`    // NewExperimentID(project, author, Nonce)
+	Nonce  string               `json:"nonce"` // random
 	Name   string               `json:"name"`
 	Note   string               `json:"note"`
 	Config RunConfig            `json:"config"`
@@ -95,7 +109,7 @@ type RunMember struct {
 
 // Run is one training with its configuration frozen.
 type Run struct {
-	ID          RunID             `json:"id"`
+	ID          RunID             `json:"id"` // NewRunID(Experiment, Number)
 	Project     ProjectID         `json:"project"`
 	Experiment  ExperimentID      `json:"experiment"`
 	Number      int               `json:"number"` // within the experiment, from 1

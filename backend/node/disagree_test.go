@@ -19,8 +19,9 @@ import (
 func (h *Hospital) forge(project string, cfg fed.RunConfig, held bool) fed.Run {
 	h.t.Helper()
 	p, _ := h.projects.Get(fed.ProjectID(project))
-	doc := fed.ExperimentDoc{ID: fed.ExperimentID(newHex()), Name: "Forged", Config: cfg, Space: map[string]fed.Dimension{}, Method: "single"}
-	run := must(experiment.Freeze(p.ID, doc, p.Alignment.Digest, p.RunMembers(), func() fed.RunID { return fed.RunID(newHex()) }))(h.t)[0]
+	nonce := newHex()
+	doc := fed.ExperimentDoc{ID: fed.NewExperimentID(p.ID, h.me(), nonce), Nonce: nonce, Name: "Forged", Config: cfg, Space: map[string]fed.Dimension{}, Method: "single"}
+	run := must(experiment.Freeze(p.ID, doc, p.Alignment.Digest, p.RunMembers()))(h.t)[0]
 	if err := h.queue.Set(h.t.Context(), run, map[bool]string{true: "paused", false: "queued"}[held], ""); err != nil {
 		h.t.Fatal(err)
 	}

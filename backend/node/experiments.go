@@ -29,7 +29,7 @@ func (n *Node) CreateExperiment(ctx context.Context, in view.ExperimentCreate) (
 	if err != nil {
 		return view.Experiment{}, err
 	}
-	runs, err := experiment.Freeze(p.ID, doc, p.Alignment.Digest, p.RunMembers(), func() fed.RunID { return fed.RunID(newHex()) })
+	runs, err := experiment.Freeze(p.ID, doc, p.Alignment.Digest, p.RunMembers())
 	if err != nil {
 		return view.Experiment{}, err
 	}
@@ -56,8 +56,9 @@ func (n *Node) experimentDoc(in view.ExperimentCreate, p project.Project) (fed.E
 	if cfg.Version == 0 {
 		cfg.Version = 1
 	}
+	nonce := newHex()
 	doc := fed.ExperimentDoc{
-		ID: fed.ExperimentID(newHex()), Name: strings.TrimSpace(in.Name), Note: in.Note, Config: cfg, Space: map[string]fed.Dimension{},
+		ID: fed.NewExperimentID(p.ID, n.me(), nonce), Nonce: nonce, Name: strings.TrimSpace(in.Name), Note: in.Note, Config: cfg, Space: map[string]fed.Dimension{},
 		Method: in.Method, Trials: in.Trials,
 	}
 	if doc.Method == "" {

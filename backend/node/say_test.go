@@ -31,8 +31,9 @@ func (h *Hospital) walkOut(project string, others ...*Hospital) {
 func (h *Hospital) freeze(project string, cfg fed.RunConfig, members ...fed.RunMember) fed.RunID {
 	h.t.Helper()
 	p, _ := h.projects.Get(fed.ProjectID(project))
-	doc := fed.ExperimentDoc{ID: fed.ExperimentID(newHex()), Name: "More", Config: cfg, Space: map[string]fed.Dimension{}, Method: "single"}
-	runs := must(experiment.Freeze(p.ID, doc, p.Alignment.Digest, members, func() fed.RunID { return fed.RunID(newHex()) }))(h.t)
+	nonce := newHex()
+	doc := fed.ExperimentDoc{ID: fed.NewExperimentID(p.ID, h.me(), nonce), Nonce: nonce, Name: "More", Config: cfg, Space: map[string]fed.Dimension{}, Method: "single"}
+	runs := must(experiment.Freeze(p.ID, doc, p.Alignment.Digest, members))(h.t)
 	must(h.book.Append(h.t.Context(), fed.ScopeProject(p.ID), fed.DocExperiment, string(doc.ID), doc))(h.t)
 	must(h.book.Append(h.t.Context(), fed.ScopeProject(p.ID), fed.DocRun, string(runs[0].ID), runs[0]))(h.t)
 	return runs[0].ID

@@ -244,8 +244,8 @@ func checkOr(c fed.RunConfig) error {
 }
 
 // Freeze makes the runs of an experiment: canonical configuration, its hash, the
-// members by name. id draws fresh identifiers.
-func Freeze(p fed.ProjectID, e fed.ExperimentDoc, prep fed.Digest, members []fed.RunMember, id func() fed.RunID) ([]fed.Run, error) {
+// members by name.
+func Freeze(p fed.ProjectID, e fed.ExperimentDoc, prep fed.Digest, members []fed.RunMember) ([]fed.Run, error) {
 	ts, err := Expand(e)
 	if err != nil {
 		return nil, err
@@ -260,7 +260,7 @@ func Freeze(p fed.ProjectID, e fed.ExperimentDoc, prep fed.Digest, members []fed
 			return nil, fmt.Errorf("freeze configuration: %w", err)
 		}
 		out = append(out, fed.Run{
-			ID: id(), Project: p, Experiment: e.ID, Number: i + 1, Config: t.Config, ConfigHash: fed.DigestOf(raw),
+			ID: fed.NewRunID(e.ID, i+1), Project: p, Experiment: e.ID, Number: i + 1, Config: t.Config, ConfigHash: fed.DigestOf(raw),
 			Preparation: prep, Members: members, Settings: t.Settings,
 		})
 	}

@@ -197,14 +197,13 @@ func TestCheckNamesTheSetting(t *testing.T) {
 func TestFreeze(t *testing.T) {
 	e := question("grid")
 	e.Method, e.Space = "grid", map[string]fed.Dimension{"lr": dim("choice", 0.2, 0.1), "seed": dim("choice", 1.0, 2.0)}
-	n := 0
-	runs, err := Freeze(project, e, fed.DigestOf([]byte("preparation")), members(), func() fed.RunID { n++; return fed.RunID(hexID(fmt.Sprint(n))) })
+	runs, err := Freeze(project, e, fed.DigestOf([]byte("preparation")), members())
 	if err != nil || len(runs) != 4 {
 		t.Fatal(len(runs), err)
 	}
 	seen := map[fed.Digest]bool{}
 	for i, r := range runs {
-		if r.Number != i+1 || r.ID != fed.RunID(hexID(fmt.Sprint(i+1))) || r.Project != project || r.Experiment != e.ID || r.Preparation != fed.DigestOf([]byte("preparation")) || !slices.Equal(r.Members, members()) {
+		if r.Number != i+1 || r.ID != fed.NewRunID(e.ID, i+1) || r.Project != project || r.Experiment != e.ID || r.Preparation != fed.DigestOf([]byte("preparation")) || !slices.Equal(r.Members, members()) {
 			t.Errorf("run %d: %+v", i, r)
 		}
 		seen[r.ConfigHash] = true
@@ -219,6 +218,6 @@ func TestFreeze(t *testing.T) {
 		t.Errorf("hash %s is not that of\n%s, or %d hashes for 4 configurations", runs[0].ConfigHash, canon, len(seen))
 	}
 	e.Config.Quorum = 4
-	_, err = Freeze(project, e, "", members(), func() fed.RunID { return "" })
+	_, err = Freeze(project, e, "", members())
 	wantInvalid(t, "quorum of 4 of 3 parties", err, "4", "3")
 }

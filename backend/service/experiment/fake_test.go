@@ -60,15 +60,17 @@ func members() []fed.RunMember {
 	return []fed.RunMember{{Party: id("A"), Name: "A", Rank: 1}, {Party: id("B"), Name: "B", Rank: 0}, {Party: id("C"), Name: "C", Rank: 2}}
 }
 
-// question is an experiment of one run.
-func question(name string) fed.ExperimentDoc {
-	return fed.ExperimentDoc{ID: fed.ExperimentID(hexID(name)), Name: name, Config: config()}
+// question is an experiment of one run that A asks.
+func question(name string) fed.ExperimentDoc { return questionBy("A", name) }
+
+func questionBy(author, name string) fed.ExperimentDoc {
+	return fed.ExperimentDoc{ID: fed.NewExperimentID(project, id(author), name), Nonce: name, Name: name, Config: config()}
 }
 
 // frozen returns the only run of an experiment.
 func frozen(t fataler, e fed.ExperimentDoc) fed.Run {
 	t.Helper()
-	runs, err := Freeze(project, e, fed.DigestOf(nil), members(), func() fed.RunID { return fed.RunID(hexID("run of " + e.Name)) })
+	runs, err := Freeze(project, e, fed.DigestOf(nil), members())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,7 +49,7 @@ func newDesk(t *testing.T, n int) *desk {
 		if i == n {
 			author = "B"
 		}
-		e := question(fmt.Sprint(i))
+		e := questionBy(author, fmt.Sprint(i))
 		r := frozen(t, e)
 		tr.Apply(doc(t, author, 2*i+1, fed.DocExperiment, e))
 		if tr.Apply(doc(t, author, 2*i+2, fed.DocRun, r)) == "" {

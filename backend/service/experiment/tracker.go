@@ -75,7 +75,7 @@ func (t *Tracker) Apply(d fed.Doc) fed.RunID {
 
 func (t *Tracker) experiment(p fed.ProjectID, d fed.Doc) {
 	var e fed.ExperimentDoc
-	if json.Unmarshal(d.Body, &e) != nil || !fed.ValidHexID(string(e.ID)) || t.experiments[e.ID] != nil {
+	if json.Unmarshal(d.Body, &e) != nil || e.ID != fed.NewExperimentID(p, d.Author, e.Nonce) || t.experiments[e.ID] != nil {
 		return
 	}
 	t.experiments[e.ID] = &Experiment{ExperimentDoc: e, Project: p, By: d.Author, CreatedMs: d.TimeMs}
@@ -133,7 +133,7 @@ func (t *Tracker) taken(kind string, r *Run, err error) fed.RunID {
 
 // validRun checks what a peer's run must be before anything is indexed by it.
 func validRun(r fed.Run, p fed.ProjectID) bool {
-	if r.Project != p || !fed.ValidHexID(string(r.ID)) || !fed.ValidHexID(string(r.Experiment)) || len(r.Members) < 1 || len(r.Members) > 1000 || Check(r.Config) != nil {
+	if r.Project != p || r.ID != fed.NewRunID(r.Experiment, r.Number) || r.Number < 1 || r.Number > MaxTrials || len(r.Members) < 1 || len(r.Members) > 1000 || Check(r.Config) != nil {
 		return false
 	}
 	raw, err := canonical(r.Config)

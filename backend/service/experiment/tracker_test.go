@@ -92,10 +92,13 @@ func TestTrackerIgnoresHostileDocuments(t *testing.T) {
 	for name, d := range map[string]fed.Doc{
 		"garbage":                  garbage(fed.DocRun),
 		"another party's question": doc(t, "B", 2, fed.DocRun, r),
-		"unknown question":         run(func(r *fed.Run) { r.Experiment = fed.ExperimentID(hexID("x")) }),
+		"unknown question":         run(func(r *fed.Run) { r.Experiment = fed.ExperimentID(hexID("x")); r.ID = fed.NewRunID(r.Experiment, 1) }),
 		"another project":          elsewhere(doc(t, "A", 2, fed.DocRun, r)),
 		"federation":               func() fed.Doc { d := doc(t, "A", 2, fed.DocRun, r); d.Scope = fed.ScopeFederation; return d }(),
 		"bad id":                   run(func(r *fed.Run) { r.ID = "1" }),
+		"another run's id":         run(func(r *fed.Run) { r.Number = 2 }),
+		"run 0":                    run(func(r *fed.Run) { r.Number, r.ID = 0, fed.NewRunID(r.Experiment, 0) }),
+		"run without end":          run(func(r *fed.Run) { r.Number, r.ID = MaxTrials+1, fed.NewRunID(r.Experiment, MaxTrials+1) }),
 		"changed configuration":    run(func(r *fed.Run) { r.Config.Rounds = 4 }),
 		"impossible configuration": run(func(r *fed.Run) {
 			r.Config.Rounds = 0
@@ -181,11 +184,34 @@ func TestTrackerIgnoresHostileDocuments(t *testing.T) {
 			t.Errorf("%s: changed %q, refused %v", name, got, count)
 		}
 	}
-	if tr.Apply(run(func(r *fed.Run) { r.Number = 9 })) != "" {
+	if tr.Apply(run(func(r *fed.Run) { r.Preparation = fed.DigestOf([]byte("other")) })) != "" {
 		t.Error("the same run again changed it")
 	}
-	if got, _ := tr.Run(r.ID); len(got.Rounds) != 0 || got.End != nil || got.Number != 1 {
+	if got, _ := tr.Run(r.ID); len(got.Rounds) != 0 || got.End != nil || got.Preparation != r.Preparation {
 		t.Errorf("the run became %+v", got)
+	}
+}
+
+// An identifier belongs to who drew it, in its project: nobody takes it before him,
+// whatever arrives first.
+func TestIdentifiersCannotBeTaken(t *testing.T) {
+	tr, e := newTracker(), question("one")
+	mine, theirs := frozen(t, e), frozen(t, questionBy("B", "two"))
+	stolen := e
+	stolen.Name = "mine now"
+	moved := doc(t, "A", 1, fed.DocExperiment, stolen)
+	moved.Scope = fed.ScopeProject(fed.ProjectID(hexID("another project")))
+	tr.Apply(moved)
+	tr.Apply(doc(t, "B", 1, fed.DocExperiment, stolen))
+	tr.Apply(doc(t, "B", 2, fed.DocExperiment, questionBy("B", "two")))
+	theirs.ID = mine.ID
+	if got := tr.Apply(doc(t, "B", 3, fed.DocRun, theirs)); got != "" {
+		t.Error("a run was taken under the identifier of another party's run")
+	}
+	tr.Apply(doc(t, "A", 1, fed.DocExperiment, e))
+	got := tr.Apply(doc(t, "A", 2, fed.DocRun, mine))
+	if x, ok := tr.Experiment(e.ID); got != mine.ID || !ok || x.Name != e.Name || x.By != id("A") || x.Project != project {
+		t.Errorf("run %q of experiment %+v", got, x)
 	}
 }
 
@@ -253,17 +279,14 @@ func TestRunsNewestFirst(t *testing.T) {
 	tr, e := newTracker(), question("grid")
 	e.Method, e.Space = "grid", map[string]fed.Dimension{"lr": dim("choice", 0.2, 0.1)}
 	tr.Apply(doc(t, "A", 1, fed.DocExperiment, e))
-	runs, err := Freeze(project, e, "", members(), func() func() fed.RunID {
-		n := 0
-		return func() fed.RunID { n++; return fed.RunID(hexID(string(rune('0' + n)))) }
-	}())
+	runs, err := Freeze(project, e, "", members())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range runs {
 		tr.Apply(doc(t, "A", 2, fed.DocRun, r)) // queued in the same millisecond
 	}
-	other := question("later")
+	other := questionBy("B", "later")
 	tr.Apply(doc(t, "B", 3, fed.DocExperiment, other))
 	last := frozen(t, other)
 	tr.Apply(doc(t, "B", 4, fed.DocRun, last))
