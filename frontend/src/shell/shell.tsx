@@ -129,6 +129,7 @@ function useShortcuts(open: (d: Drawer) => void) {
         return
       }
       if (e.ctrlKey || e.metaKey || e.altKey || typing(e.target)) return
+      if (document.querySelector('[role=dialog][aria-modal=true]')) return // it has the keyboard
       if (e.key === '?') open('keys')
       else if (e.key === 'i') open('inbox')
       else if (e.key === 'o') open('operations')

@@ -54,6 +54,16 @@ describe('the table of shortcuts', () => {
     await waitFor(() => expect(screen.queryByRole('dialog', { name: title })).toBeNull())
   })
 
+  it('an open dialog has the keys: nothing opens over it', async () => {
+    await start('/activity')
+    await press(['?'])
+    await screen.findByRole('dialog', { name: en.shell.keys.title })
+    await press(['/'])
+    await press(['I'])
+    expect(screen.getAllByRole('dialog')).toHaveLength(1)
+    expect(screen.queryByPlaceholderText(en.shell.palette.placeholder)).toBeNull()
+  })
+
   it('the sheet shows the whole table', async () => {
     await start()
     await press(['?'])

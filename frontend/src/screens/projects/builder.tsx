@@ -277,7 +277,7 @@ export function TrainSettings({ config: c, onChange }: { config: RunConfig; onCh
           label={label('rounds')}
           value={c.rounds}
           min={1}
-          max={100_000}
+          max={10_000}
           onChange={(v) => onChange({ ...c, rounds: Number(v) || 1 })}
         />
         <Select
@@ -388,7 +388,7 @@ export function TrainSettings({ config: c, onChange }: { config: RunConfig; onCh
           label={label('validation')}
           value={Math.round((c.validation?.fraction ?? 0.2) * 100)}
           min={0}
-          max={90}
+          max={50}
           suffix="%"
           onChange={(v) => onChange({ ...c, validation: { fraction: (Number(v) || 0) / 100 } })}
         />
