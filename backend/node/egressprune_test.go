@@ -2,6 +2,7 @@ package node
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,9 +14,11 @@ import (
 // The oldest entries go by age and by size; the rest stays one chain that can be
 // verified, over a restart too, and a change of what is left is still found.
 func TestEgressIsPruned(t *testing.T) {
-	now := time.Now()
+	start := time.Now()
+	var days atomic.Int64 // the node's own upkeep looks at the clock, too
+	now := func() time.Time { return start.Add(time.Duration(days.Load()) * 24 * time.Hour) }
 	home := t.TempDir()
-	d := openDataNode(t, home, func(o *Options) { o.Now = func() time.Time { return now } })
+	d := openDataNode(t, home, func(o *Options) { o.Now = now })
 	ctx := t.Context()
 	send := func(k int) {
 		for range k {
@@ -29,25 +32,25 @@ func TestEgressIsPruned(t *testing.T) {
 		same(t, "shown", strings.HasPrefix(must(d.Activity(ctx, view.ActivityQuery{}))(t).Chain.Text, entries+" entries"), true)
 	}
 	send(10)
-	now = now.Add(300 * 24 * time.Hour)
+	days.Add(300)
 	send(5)
 	must(0, d.pruneEgress(ctx))(t)
 	sound("15")
-	now = now.Add(101 * 24 * time.Hour)
+	days.Add(101)
 	must(0, d.pruneEgress(ctx))(t)
 	sound("5")
 	gone := must(d.Activity(ctx, view.ActivityQuery{}))(t).Removed
-	same(t, "removed", line(gone.Frames, gone.Bytes, now.Sub(*gone.Until) > 400*24*time.Hour), "10 1000 true")
+	same(t, "removed", line(gone.Frames, gone.Bytes, now().Sub(*gone.Until) > 400*24*time.Hour), "10 1000 true")
 	same(t, "exported lines", strings.Count(string(must(d.ExportActivity(ctx))(t)), "\n"), 6)
 
 	must(0, d.Close(ctx))(t)
-	d = openDataNode(t, home, func(o *Options) { o.Now = func() time.Time { return now } })
+	d = openDataNode(t, home, func(o *Options) { o.Now = now })
 	send(3)
 	sound("8")
 	size := must(d.db.EgressSize(ctx))(t)
-	must(0, d.egress.prune(ctx, now.Add(-1000*24*time.Hour), size/2))(t)
+	must(0, d.egress.prune(ctx, now().Add(-1000*24*time.Hour), size/2))(t)
 	sound("4")
-	must(0, d.egress.prune(ctx, now.Add(time.Hour), 0))(t)
+	must(0, d.egress.prune(ctx, now().Add(time.Hour), 0))(t)
 	sound("1") // the next entry is chained to the last
 	send(2)
 	sound("3")
