@@ -99,10 +99,12 @@ var errNotYet = fed.Errorf(fed.Unavailable, "Ask again in a moment.", "the round
 // mayEvaluate admits a question about params that the run has made: its last ones for
 // the curve, and any of its rounds for the result, when all rounds are committed.
 func mayEvaluate(r experiment.Run, committed fed.Checkpoint, ask fed.EvalAsk) error {
-	if committed.Round < r.Config.Rounds {
+	switch {
+	case ask.Round < 1 || ask.Round > r.Config.Rounds:
+		return fed.Errorf(fed.Permission, "", "the run has no round %d", ask.Round)
+	case committed.Round < r.Config.Rounds:
 		return fed.Errorf(fed.Unavailable, "Ask when the last round is committed.", "the training has not ended for this party")
-	}
-	if ask.Part == aboutValid && ask.Round != r.Config.Rounds {
+	case ask.Part == aboutValid && ask.Round != r.Config.Rounds:
 		return fed.Errorf(fed.Permission, "", "held-out rows are asked about the last round only")
 	}
 	if committed.Round == ask.Round && committed.Digest == ask.Params.Digest {

@@ -99,6 +99,7 @@ func TestMayEvaluate(t *testing.T) {
 	}{
 		"the curve's last point": {done, "valid", 2, c, 0}, "the best round": {done, "test", 1, b, 0}, "the last round": {done, "test", 2, c, 0},
 		"in mid-run": {fed.Checkpoint{Round: 1, Digest: b}, "test", 1, b, fed.Unavailable}, "held-out rows of another round": {done, "valid", 1, b, fed.Permission},
+		"a round that the run has not": {fed.Checkpoint{Round: 5, Digest: c, Parent: b}, "test", 5, c, fed.Permission}, "the start": {done, "test", 0, a, fed.Permission},
 		"others' params": {done, "test", 1, fed.DigestOf([]byte("x")), fed.Permission}, "a record on its way": {done, "test", 2, b, fed.Unavailable},
 	} {
 		err := mayEvaluate(r, x.committed, fed.EvalAsk{Part: x.part, Round: x.round, Params: fed.BlobRef{Digest: x.params}})

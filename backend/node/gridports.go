@@ -83,11 +83,11 @@ func (s gridStore) SaveUpdate(ctx context.Context, u fed.Update) error {
 	if err != nil {
 		return fmt.Errorf("write update: %w", err)
 	}
-	return s.n.db.PutSentUpdate(ctx, query.PutSentUpdateParams{Run: string(u.Run), Base: string(u.Base), Body: string(raw)})
+	return s.n.db.PutUpdate(ctx, query.PutUpdateParams{Run: string(u.Run), Round: int64(u.Round), Body: string(raw)})
 }
 
-func (s gridStore) LoadUpdate(ctx context.Context, run fed.RunID, base fed.Digest) (*fed.Update, error) {
-	body, err := s.n.db.GetSentUpdate(ctx, query.GetSentUpdateParams{Run: string(run), Base: string(base)})
+func (s gridStore) LoadUpdate(ctx context.Context, run fed.RunID, n int) (*fed.Update, error) {
+	body, err := s.n.db.GetUpdate(ctx, query.GetUpdateParams{Run: string(run), Round: int64(n)})
 	if sqlite.NoRows(err) {
 		return nil, nil
 	}

@@ -44,12 +44,15 @@ func (m *Machine) refuse(from fed.PartyID, why string) {
 	m.tell(Refused{From: from, Why: why})
 }
 
-// older reports whether the candidate's checkpoint is behind this party's.
+// older reports whether the candidate's checkpoint is behind this party's, or is
+// another one in the same place: a coordinator proposes once in a round, so that one
+// of the two was never proposed.
 func (m *Machine) older(acc fed.Checkpoint, epoch uint64) bool {
 	if m.mutant&roundOnly != 0 {
 		return acc.Round < m.p.Acc.Round
 	}
-	return at(acc, epoch).less(at(m.p.Acc, m.p.Epoch))
+	theirs, mine := at(acc, epoch), at(m.p.Acc, m.p.Epoch)
+	return theirs.less(mine) || theirs == mine && acc.Digest != m.p.Acc.Digest
 }
 
 // excluded reports whether p is known not to belong to the committed epoch.

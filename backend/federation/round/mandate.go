@@ -72,5 +72,5 @@ func checkMandate(x fed.Mandate, term uint64) error {
 	if len(x.Votes) > maxVoters || x.Term != term || x.Term == 0 {
 		return fmt.Errorf("mandate of term %d in term %d with %d votes", x.Term, term, len(x.Votes))
 	}
-	return checkTerm(x.Term, x.Acc)
+	return checkBallot(x.Term, x.Acc)
 }

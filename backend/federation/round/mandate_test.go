@@ -37,7 +37,9 @@ func refusal(out Output) string {
 func TestLeadIsProven(t *testing.T) {
 	l := proofLab(t)
 	acc := fed.Checkpoint{Term: 9, Round: 0, Digest: named("a0")}
-	b := fed.Ballot{Run: testRun, Epoch: 1, Term: 9, Candidate: "C", Acc: acc}
+	b := fed.Ballot{Run: testRun, Epoch: 1, Term: 9, Candidate: "C", Acc: fed.Checkpoint{Term: 1, Digest: named("a0")}}
+	early := b
+	early.Acc = acc
 	stolen := b
 	stolen.Candidate = "A"
 	elsewhere := b
@@ -59,6 +61,7 @@ func TestLeadIsProven(t *testing.T) {
 		"another run's":         {mandateOf(elsewhere, "A", "C"), "mandate not proven"},
 		"another epoch's":       {mandateOf(later, "A", "C"), "mandate not proven"},
 		"another checkpoint":    {altered, "mandate not proven"},
+		"made when elected":     {mandateOf(early, "A", "C"), "checkpoint of term 9 in the election of term 9"},
 		"an empty vote":         {fed.Mandate{Ballot: b, Votes: []fed.Signature{signed("C", b), {}}}, "mandate not proven"},
 	} {
 		before := l.disk["B"]
@@ -77,6 +80,37 @@ func TestLeadIsProven(t *testing.T) {
 	}
 	if out := l.step("B", Received{"A", Round{Members: l.members, Term: 9, Acc: acc, Mandate: mandateOf(stolen, "A", "B")}}); refusal(out) != "another party has the mandate of this term" {
 		t.Errorf("a second mandate of one term: %+v", out)
+	}
+}
+
+// A candidate cannot name a checkpoint that nobody proposed, neither of its own term
+// nor in the place of the one that a voter holds.
+func TestForgedCheckpointGetsNoVote(t *testing.T) {
+	for name, c := range map[string]struct {
+		term uint64
+		acc  fed.Checkpoint
+		why  Refusal
+	}{
+		"of its own term": {2, fed.Checkpoint{Term: 2, Digest: named("c0")}, NotRefused},
+		"in its place":    {2, fed.Checkpoint{Term: 1, Digest: named("c0")}, OlderCheckpoint},
+	} {
+		l := proofLab(t)
+		out := l.step("B", Received{"C", Prevote{Epoch: 1, Term: c.term, Acc: c.acc, TakeOver: true}})
+		if c.why == NotRefused {
+			if refusal(out) == "" || len(out.Send) != 0 {
+				t.Errorf("%s: asked before the election: %+v", name, out)
+			}
+		} else if r, ok := out.Send[0].Msg.(PrevoteReply); !ok || r.Granted || r.Why != c.why {
+			t.Errorf("%s: asked before the election: %+v", name, out)
+		}
+		out = l.step("B", Received{"C", Vote{Epoch: 1, Term: c.term, Acc: c.acc}})
+		if c.why == NotRefused {
+			if refusal(out) == "" || len(out.Send) != 0 || l.m["B"].p.Term != 1 {
+				t.Errorf("%s: %+v", name, out)
+			}
+		} else if r, ok := out.Send[0].Msg.(VoteReply); !ok || r.Granted || r.Why != c.why || len(r.Vote.Sig) != 0 {
+			t.Errorf("%s: %+v", name, out)
+		}
 	}
 }
 

@@ -302,9 +302,9 @@ func checkCheckpoint(c fed.Checkpoint) error {
 func check(msg Msg) error {
 	switch msg := msg.(type) {
 	case Prevote:
-		return checkTerm(msg.Term, msg.Acc)
+		return checkBallot(msg.Term, msg.Acc)
 	case Vote:
-		return checkTerm(msg.Term, msg.Acc)
+		return checkBallot(msg.Term, msg.Acc)
 	case PrevoteReply:
 		return checkTerm(msg.Term, fed.Checkpoint{})
 	case VoteReply:
@@ -353,6 +353,15 @@ func termOf(msg Msg) uint64 {
 		return msg.Term
 	}
 	return 0
+}
+
+// checkBallot refuses a candidate for a term with a checkpoint that was made in it:
+// nobody coordinates before being elected.
+func checkBallot(term uint64, acc fed.Checkpoint) error {
+	if acc.Digest != "" && acc.Term >= term {
+		return fmt.Errorf("checkpoint of term %d in the election of term %d", acc.Term, term)
+	}
+	return checkTerm(term, acc)
 }
 
 func checkTerm(term uint64, acc fed.Checkpoint) error {

@@ -58,7 +58,7 @@ func newChain(r fed.Run, verify fed.Verifier) *chain {
 
 // mandated returns nil when m proves that p coordinates in its term.
 func (c *chain) mandated(p fed.PartyID, m fed.Mandate) error {
-	if m.Run != c.run.ID || m.Candidate != p || m.Epoch != c.members.Epoch || m.Term == 0 {
+	if m.Run != c.run.ID || m.Candidate != p || m.Epoch != c.members.Epoch || m.Term == 0 || m.Acc.Digest != "" && m.Acc.Term >= m.Term {
 		return errMandate
 	}
 	known, voted := c.ballots[m.Term]

@@ -122,7 +122,7 @@ type disk struct {
 	log     *journal
 	mu      sync.Mutex
 	grid    *round.Persistent
-	updates map[fed.Digest]fed.Update
+	updates map[int]fed.Update
 	fail    error
 }
 
@@ -149,17 +149,17 @@ func (d *disk) SaveUpdate(_ context.Context, u fed.Update) error {
 	if d.fail != nil {
 		return d.fail
 	}
-	if _, ok := d.updates[u.Base]; !ok {
-		d.updates[u.Base] = u
+	if _, ok := d.updates[u.Round]; !ok {
+		d.updates[u.Round] = u
 	}
 	d.log.add("save update of round %d", u.Round)
 	return nil
 }
 
-func (d *disk) LoadUpdate(_ context.Context, _ fed.RunID, base fed.Digest) (*fed.Update, error) {
+func (d *disk) LoadUpdate(_ context.Context, _ fed.RunID, n int) (*fed.Update, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if u, ok := d.updates[base]; ok {
+	if u, ok := d.updates[n]; ok {
 		return &u, nil
 	}
 	return nil, nil
@@ -226,7 +226,7 @@ func newLab(t *testing.T, self string) *lab {
 	log := &journal{}
 	l := &lab{
 		journal: log, t: t, run: run, members: round.Elect(byRank(run)), self: self, blobs: newBlobs(), others: newBlobs(),
-		disk: &disk{log: log, updates: map[fed.Digest]fed.Update{}}, trainer: &trainer{log: log}, down: map[fed.PartyID]error{},
+		disk: &disk{log: log, updates: map[int]fed.Update{}}, trainer: &trainer{log: log}, down: map[fed.PartyID]error{},
 	}
 	l.lead = func(ctx context.Context, _ *Session, _ fed.Checkpoint) { <-ctx.Done() }
 	return l

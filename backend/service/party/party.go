@@ -29,9 +29,9 @@ type Net interface {
 // Store keeps what must survive a crash, synced before it returns.
 type Store interface {
 	SaveGrid(ctx context.Context, run fed.RunID, p round.Persistent) error
-	LoadGrid(ctx context.Context, run fed.RunID) (*round.Persistent, error) // nil: fresh
-	SaveUpdate(ctx context.Context, u fed.Update) error                     // the first for (run, base) stays
-	LoadUpdate(ctx context.Context, run fed.RunID, base fed.Digest) (*fed.Update, error)
+	LoadGrid(ctx context.Context, run fed.RunID) (*round.Persistent, error)    // nil: fresh
+	SaveUpdate(ctx context.Context, u fed.Update) error                        // the first of a round stays
+	LoadUpdate(ctx context.Context, run fed.RunID, n int) (*fed.Update, error) // nil: none of round n
 }
 
 // Blobs keeps params and updates by their digest.

@@ -71,7 +71,7 @@ func TestUpdateGoesToTheNewCoordinator(t *testing.T) {
 		l.coordinate("B", l.checkpoint(2, 0))
 		time.Sleep(time.Second)
 		u := l.updates()
-		if len(u) != 1 || u[0].Term != 2 || u[0].Blob != l.disk.updates[u[0].Base].Blob {
+		if len(u) != 1 || u[0].Term != 2 || u[0].Blob != l.disk.updates[u[0].Round].Blob {
 			t.Fatalf("sent to the new coordinator: %+v", u)
 		}
 		if n := l.count("train"); n != 1 {
@@ -152,6 +152,25 @@ func TestSavedUpdateIsSentAgainAfterARestart(t *testing.T) {
 		l.coordinate("B", l.checkpoint(2, 0))
 		if u := l.updates(); len(u) != 2 || u[0].Blob != u[1].Blob || u[0].Base != u[1].Base || l.count("train") != 1 {
 			t.Errorf("sent %+v after %v", u, l.all())
+		}
+		if err := l.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A coordinator that calls two checkpoints of one round committed gets one update: a
+// second one from other params would tell more of the rows than the run was to.
+func TestOneUpdateOfARound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, "C")
+		l.start()
+		l.coordinate("A", l.checkpoint(1, 0))
+		other := fed.Checkpoint{Term: 1, Digest: l.others.put([]byte("params of the coordinator's choice")).Digest}
+		l.coordinate("A", other)
+		u := l.updates()
+		if l.count("train") != 1 || len(u) != 2 || u[1].Problem == "" || u[1].Blob.Digest != "" || u[1].Base != other.Digest {
+			t.Errorf("sent %+v", u)
 		}
 		if err := l.stop(); err != nil {
 			t.Error(err)

@@ -111,20 +111,25 @@ func (s *Session) deliver(ctx context.Context, to fed.PartyID, u fed.Update) {
 	}
 }
 
-// update returns the saved update for a checkpoint, or trains and saves one.
+// update returns the saved update for a checkpoint, or trains and saves one. There is
+// one of each round: what is committed is final, so that who has a party train round n
+// from two params is not asking for the run that was agreed.
 func (s *Session) update(ctx context.Context, c fed.Checkpoint) (*fed.Update, error) {
-	saved, err := s.ports.Store.LoadUpdate(ctx, s.run.ID, c.Digest)
-	if err != nil {
+	n := c.Round + 1
+	saved, err := s.ports.Store.LoadUpdate(ctx, s.run.ID, n)
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("load update: %w", err)
-	}
-	if saved != nil && s.ports.Blobs.Has(saved.Blob.Digest) {
+	case saved == nil:
+	case saved.Base != c.Digest:
+		return nil, fed.Errorf(fed.Permission, "Leave the run: its coordinator does not follow the rules.", "this party has trained round %d already, from other params", n)
+	case s.ports.Blobs.Has(saved.Blob.Digest):
 		return saved, nil
 	}
 	params, err := s.ports.Blobs.Get(ctx, c.Digest)
 	if err != nil {
 		return nil, fmt.Errorf("load checkpoint: %w", err)
 	}
-	n := c.Round + 1
 	s.setLive(Live{State: "train", Round: n})
 	t, err := s.ports.Trainer.Train(ctx, s.run, params, n, func(done, total int) {
 		s.setLive(Live{State: "train", Round: n, Progress: float64(done) / float64(max(total, 1))})

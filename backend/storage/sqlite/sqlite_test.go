@@ -215,19 +215,19 @@ func TestTxGivesBackItsConnection(t *testing.T) {
 	}
 }
 
-// The first update saved for (run, base) stays: a repeated task gets the same bytes.
-func TestSentUpdateStays(t *testing.T) {
+// The first update saved for a round stays: a repeated task gets the same bytes.
+func TestUpdateStays(t *testing.T) {
 	db := open(t, t.TempDir())
 	for _, body := range []string{"first", "second"} {
-		if err := db.PutSentUpdate(ctx, query.PutSentUpdateParams{Run: "r", Base: "b", Body: body}); err != nil {
+		if err := db.PutUpdate(ctx, query.PutUpdateParams{Run: "r", Round: 1, Body: body}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got, err := db.GetSentUpdate(ctx, query.GetSentUpdateParams{Run: "r", Base: "b"}); err != nil || got != "first" {
+	if got, err := db.GetUpdate(ctx, query.GetUpdateParams{Run: "r", Round: 1}); err != nil || got != "first" {
 		t.Errorf("kept %q, %v", got, err)
 	}
-	if _, err := db.GetSentUpdate(ctx, query.GetSentUpdateParams{Run: "r", Base: "c"}); !sqlite.NoRows(err) {
-		t.Errorf("an update of another base: %v", err)
+	if _, err := db.GetUpdate(ctx, query.GetUpdateParams{Run: "r", Round: 2}); !sqlite.NoRows(err) {
+		t.Errorf("an update of another round: %v", err)
 	}
 }
 

@@ -104,10 +104,10 @@ INSERT INTO forgotten_vote(run) VALUES (?) ON CONFLICT DO NOTHING;
 SELECT run FROM forgotten_vote;
 -- name: GetGrid :one
 SELECT state FROM grid WHERE run = ?;
--- name: PutSentUpdate :exec
-INSERT INTO sent_update(run, base, body) VALUES (?,?,?) ON CONFLICT DO NOTHING;
--- name: GetSentUpdate :one
-SELECT body FROM sent_update WHERE run = ? AND base = ?;
+-- name: PutUpdate :exec
+INSERT INTO round_update(run, round, body) VALUES (?,?,?) ON CONFLICT DO NOTHING;
+-- name: GetUpdate :one
+SELECT body FROM round_update WHERE run = ? AND round = ?;
 -- name: PutAnswer :exec
 INSERT INTO answer(run, round, purpose, about, body) VALUES (?,?,?,?,?) ON CONFLICT DO NOTHING;
 -- name: GetAnswer :one

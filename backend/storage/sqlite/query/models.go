@@ -136,6 +136,12 @@ type Peer struct {
 	SeenMs    int64
 }
 
+type RoundUpdate struct {
+	Run   string
+	Round int64
+	Body  string
+}
+
 type Run struct {
 	ID          string
 	Experiment  string
@@ -160,12 +166,6 @@ type RunEvent struct {
 
 type Scaler struct {
 	Run  string
-	Body string
-}
-
-type SentUpdate struct {
-	Run  string
-	Base string
 	Body string
 }
 

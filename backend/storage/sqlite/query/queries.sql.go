@@ -387,22 +387,6 @@ func (q *Queries) GetScaler(ctx context.Context, run string) (string, error) {
 	return body, err
 }
 
-const getSentUpdate = `-- name: GetSentUpdate :one
-SELECT body FROM sent_update WHERE run = ? AND base = ?
-`
-
-type GetSentUpdateParams struct {
-	Run  string
-	Base string
-}
-
-func (q *Queries) GetSentUpdate(ctx context.Context, arg GetSentUpdateParams) (string, error) {
-	row := q.db.QueryRowContext(ctx, getSentUpdate, arg.Run, arg.Base)
-	var body string
-	err := row.Scan(&body)
-	return body, err
-}
-
 const getSetting = `-- name: GetSetting :one
 SELECT value FROM setting WHERE key = ?
 `
@@ -412,6 +396,22 @@ func (q *Queries) GetSetting(ctx context.Context, key string) (string, error) {
 	var value string
 	err := row.Scan(&value)
 	return value, err
+}
+
+const getUpdate = `-- name: GetUpdate :one
+SELECT body FROM round_update WHERE run = ? AND round = ?
+`
+
+type GetUpdateParams struct {
+	Run   string
+	Round int64
+}
+
+func (q *Queries) GetUpdate(ctx context.Context, arg GetUpdateParams) (string, error) {
+	row := q.db.QueryRowContext(ctx, getUpdate, arg.Run, arg.Round)
+	var body string
+	err := row.Scan(&body)
+	return body, err
 }
 
 const insertDoc = `-- name: InsertDoc :exec
@@ -1357,21 +1357,6 @@ func (q *Queries) PutScaler(ctx context.Context, arg PutScalerParams) error {
 	return err
 }
 
-const putSentUpdate = `-- name: PutSentUpdate :exec
-INSERT INTO sent_update(run, base, body) VALUES (?,?,?) ON CONFLICT DO NOTHING
-`
-
-type PutSentUpdateParams struct {
-	Run  string
-	Base string
-	Body string
-}
-
-func (q *Queries) PutSentUpdate(ctx context.Context, arg PutSentUpdateParams) error {
-	_, err := q.db.ExecContext(ctx, putSentUpdate, arg.Run, arg.Base, arg.Body)
-	return err
-}
-
 const putServing = `-- name: PutServing :exec
 INSERT INTO serving(model, body, token_hash) VALUES (?,?,?) ON CONFLICT(model) DO UPDATE SET body = excluded.body, token_hash = excluded.token_hash
 `
@@ -1436,6 +1421,21 @@ func (q *Queries) PutToldRows(ctx context.Context, arg PutToldRowsParams) error 
 		arg.Rows,
 		arg.TimeMs,
 	)
+	return err
+}
+
+const putUpdate = `-- name: PutUpdate :exec
+INSERT INTO round_update(run, round, body) VALUES (?,?,?) ON CONFLICT DO NOTHING
+`
+
+type PutUpdateParams struct {
+	Run   string
+	Round int64
+	Body  string
+}
+
+func (q *Queries) PutUpdate(ctx context.Context, arg PutUpdateParams) error {
+	_, err := q.db.ExecContext(ctx, putUpdate, arg.Run, arg.Round, arg.Body)
 	return err
 }
 
