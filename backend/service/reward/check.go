@@ -129,6 +129,9 @@ func sameScore(claimed, computed Score) bool {
 // the score and the grant. nil says that everything is right.
 func (l *Ledger) Check(ctx context.Context, run fed.Run) error {
 	chain, _ := l.Entries(run.ID)
+	if len(chain) == 0 {
+		return fed.Errorf(fed.Unavailable, "Wait until it has arrived.", "the ledger of the run is not here")
+	}
 	if err := VerifyChain(run.Project, run.ID, chain, l.Keys.Verify); err != nil {
 		return err
 	}

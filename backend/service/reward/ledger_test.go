@@ -178,6 +178,38 @@ func TestMissingTablesAreNoVerdict(t *testing.T) {
 	}
 }
 
+// A ledger may give way to another while it is checked: what was found of it is said
+// of no other.
+func TestLedgerThatGivesWayIsNotAnswered(t *testing.T) {
+	for name, after := range map[string][]byte{"with tables that cannot be read": []byte("no tables"), "with its tables": nil} {
+		w := closed(t)
+		b, rid := w.by["B"], w.terms["A"]
+		slow := New(b.Ports)
+		slow.Fetch = func(ctx context.Context, from fed.PartyID, ref fed.BlobRef) error {
+			err := b.fetch(ctx, from, ref)
+			if after != nil {
+				b.blobs[ref.Digest] = after
+			}
+			delete(w.terms, "A") // its reign turns out never to have been
+			return err
+		}
+		for _, d := range w.docs {
+			slow.Apply(d)
+		}
+		if err := slow.Answer(ctx, w.run); fed.KindOf(err) != fed.Unavailable || len(b.said(KindCountersign)) != 0 {
+			t.Errorf("%s: %v", name, err)
+		}
+		w.terms["A"] = rid
+	}
+	empty := newWorld(t).by["A"]
+	if err := empty.Check(ctx, empty.world.run); fed.KindOf(err) != fed.Unavailable {
+		t.Errorf("no ledger: %v", err)
+	}
+	if err := empty.Acknowledge(ctx, empty.world.run); fed.KindOf(err) != fed.NotFound {
+		t.Errorf("a receipt of no ledger: %v", err)
+	}
+}
+
 // damaged is a store whose files do not hash to their names.
 type damaged struct{ *member }
 

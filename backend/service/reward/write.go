@@ -137,7 +137,10 @@ func (p Pen) Close(ctx context.Context, run fed.Run, through int) error {
 		return err
 	}
 	chain, _ := p.Entries(run.ID)
-	if chain[len(chain)-1].Kind == KindClose {
+	switch {
+	case len(chain) == 0:
+		return noChain()
+	case chain[len(chain)-1].Kind == KindClose:
 		return nil
 	}
 	if n, begun := p.Through(run); begun {
@@ -162,8 +165,15 @@ func (p Pen) Close(ctx context.Context, run fed.Run, through int) error {
 			return err
 		}
 	}
-	chain, _ = p.Entries(run.ID)
+	if chain, _ = p.Entries(run.ID); len(chain) == 0 {
+		return noChain()
+	}
 	return p.append(ctx, run, KindClose, map[string]any{"entries": len(chain) + 1, "head": chain[len(chain)-1].Hash})
+}
+
+// noChain is for a ledger whose entries have given way to another coordinator's.
+func noChain() error {
+	return fed.Errorf(fed.Unavailable, "Wait for its coordinator.", "the ledger is not this party's to close")
 }
 
 // Answer countersigns a closed run with what Check found, once. A ledger that took
@@ -173,8 +183,8 @@ func (l *Ledger) Answer(ctx context.Context, run fed.Run) error {
 	if len(chain) == 0 || chain[len(chain)-1].Kind != KindClose {
 		return nil
 	}
-	head := chain[len(chain)-1].Hash
-	if slices.ContainsFunc(beside, func(e Entry) bool { return e.Kind == KindCountersign && e.By == l.Keys.Party() && e.Prev == head }) {
+	last := chain[len(chain)-1]
+	if slices.ContainsFunc(beside, func(e Entry) bool { return e.Kind == KindCountersign && e.By == l.Keys.Party() && e.Prev == last.Hash }) {
 		return nil
 	}
 	c := Countersign{OK: true, Text: "recomputed and equal"}
@@ -184,10 +194,14 @@ func (l *Ledger) Answer(ctx context.Context, run fed.Run) error {
 		}
 		c = Countersign{Text: err.Error()}
 	}
-	if before := l.foundRight(run.ID); c.OK && before != "" && before != head {
+	if before := l.foundRight(run.ID); c.OK && before != "" && before != last.Hash {
 		c = Countersign{Text: "this ledger stands in the place of another that was countersigned before"}
 	}
-	return l.beside(ctx, run, KindCountersign, c)
+	// Checking takes time, in which another chain may have come to stand.
+	if now, _ := l.Entries(run.ID); len(now) == 0 || now[len(now)-1].Hash != last.Hash {
+		return fed.Errorf(fed.Unavailable, "Wait until it is checked again.", "the ledger has changed while it was checked")
+	}
+	return l.beside(ctx, run, last, KindCountersign, c)
 }
 
 // foundRight returns the first head of a run that this party countersigned.
@@ -202,25 +216,23 @@ func (l *Ledger) foundRight(run fed.RunID) fed.Digest {
 
 // Acknowledge signs that this party received what the run granted.
 func (l *Ledger) Acknowledge(ctx context.Context, run fed.Run) error {
-	_, beside := l.Entries(run.ID)
+	chain, beside := l.Entries(run.ID)
 	g, ok := l.Grant(run.ID)
-	if !ok {
+	if !ok || len(chain) == 0 {
 		return fed.Errorf(fed.NotFound, "Wait until the run has finished.", "the run has granted nothing yet")
 	}
 	if has(beside, KindReceipt, l.Keys.Party()) {
 		return fed.Errorf(fed.Exists, "", "the receipt is signed already")
 	}
-	return l.beside(ctx, run, KindReceipt, Receipt{Cents: g.Cents[run.NameOf(l.Keys.Party())]})
+	return l.beside(ctx, run, chain[len(chain)-1], KindReceipt, Receipt{Cents: g.Cents[run.NameOf(l.Keys.Party())]})
 }
 
 func has(es []Entry, kind string, by fed.PartyID) bool {
 	return slices.ContainsFunc(es, func(e Entry) bool { return e.Kind == kind && e.By == by })
 }
 
-// beside writes a word on the last entry of the chain.
-func (l *Ledger) beside(ctx context.Context, run fed.Run, kind string, v any) error {
-	chain, _ := l.Entries(run.ID)
-	last := chain[len(chain)-1]
+// beside writes a word on an entry of the chain, its last one.
+func (l *Ledger) beside(ctx context.Context, run fed.Run, last Entry, kind string, v any) error {
 	e, err := l.sign(run.ID, 0, last.Term, last.Hash, kind, v)
 	if err != nil {
 		return err
