@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"synergos.app/desktop/backend/fed"
@@ -33,7 +34,15 @@ type chain struct {
 	ballots map[uint64]fed.Ballot // proven, by term
 	checked map[fed.Digest]bool   // mandates that were found right
 	records []written
+	places  map[place]bool // where there is a record
 	ends    []ending
+	stale   bool // more is known than the run says
+}
+
+// place is where one coordinator writes one record.
+type place struct {
+	n    int
+	term uint64
 }
 
 type written struct {
@@ -53,7 +62,7 @@ func newChain(r fed.Run, verify fed.Verifier) *chain {
 	for _, m := range r.Members {
 		byRank[m.Rank] = m.Party
 	}
-	return &chain{run: r, members: round.Elect(byRank), verify: verify, ballots: map[uint64]fed.Ballot{}, checked: map[fed.Digest]bool{}}
+	return &chain{run: r, members: round.Elect(byRank), verify: verify, ballots: map[uint64]fed.Ballot{}, checked: map[fed.Digest]bool{}, places: map[place]bool{}}
 }
 
 // mandated returns nil when m proves that p coordinates in its term.
@@ -106,12 +115,10 @@ func (c *chain) record(by fed.PartyID, r fed.RoundRecord, timeMs int64) error {
 			return errClaim
 		}
 	}
-	for _, w := range c.records {
-		if w.N == r.N && w.Term == r.Term {
-			return nil // what its author wrote first stands
-		}
+	if at := (place{r.N, r.Term}); !c.places[at] { // what its author wrote first stands
+		c.places[at] = true
+		c.records = append(c.records, written{r, timeMs})
 	}
-	c.records = append(c.records, written{r, timeMs})
 	return nil
 }
 
@@ -141,25 +148,56 @@ func (c *chain) end(e fed.RunEnd, creator fed.PartyID, d fed.Doc) error {
 	return nil
 }
 
+// held is the least that the coordinators elected in a term or later had been elected
+// with.
+type held struct {
+	term   uint64
+	none   bool       // one had nothing
+	round  int        // the lowest
+	digest fed.Digest // of it
+	mixed  bool       // not the same for all of them
+}
+
+// reigns returns what later coordinators held, by term.
+func (c *chain) reigns() []held {
+	out := make([]held, len(c.ballots))
+	for i, t := range slices.Sorted(maps.Keys(c.ballots)) {
+		acc := c.ballots[t].Acc
+		out[i] = held{term: t, none: acc.Digest == "", round: acc.Round, digest: acc.Digest}
+	}
+	for i := len(out) - 2; i >= 0; i-- {
+		h, after := &out[i], out[i+1]
+		h.none = h.none || after.none
+		switch {
+		case after.round < h.round:
+			h.round, h.digest, h.mixed = after.round, after.digest, after.mixed
+		case after.round == h.round:
+			h.mixed = after.mixed || after.digest != h.digest
+		}
+	}
+	return out
+}
+
 // overtaken reports whether a later coordinator was elected without round n, or with
 // another checkpoint of it: then what was written about it in term never was
 // committed. digest may be empty where it is not known.
-func (c *chain) overtaken(term uint64, n int, digest fed.Digest) bool {
-	for t, b := range c.ballots {
-		if t > term && (b.Acc.Digest == "" || n > b.Acc.Round || n == b.Acc.Round && digest != "" && digest != b.Acc.Digest) {
-			return true
-		}
+func overtaken(reigns []held, term uint64, n int, digest fed.Digest) bool {
+	i, _ := slices.BinarySearchFunc(reigns, term+1, func(h held, t uint64) int { return cmp.Compare(h.term, t) })
+	if i == len(reigns) {
+		return false
 	}
-	return false
+	h := reigns[i]
+	return h.none || n > h.round || n == h.round && digest != "" && (h.mixed || digest != h.digest)
 }
 
 // fill puts what stands into the run: of each round one record, each following the
 // one before, and the end. The order in which all of it arrived does not matter.
 func (c *chain) fill(r *Run) {
 	r.Rounds, r.StartedMs, r.End, r.EndBy, r.EndedMs = nil, 0, nil, "", 0
+	reigns := c.reigns()
 	var standing []written
 	for _, w := range c.records {
-		if !c.overtaken(w.Term, w.N, w.Digest) {
+		if !overtaken(reigns, w.Term, w.N, w.Digest) {
 			standing = append(standing, w)
 		}
 	}
@@ -180,13 +218,14 @@ func (c *chain) fill(r *Run) {
 			r.StartedMs = w.timeMs
 		}
 	}
-	c.fillEnd(r)
+	c.fillEnd(r, reigns)
+	c.stale = false
 }
 
-func (c *chain) fillEnd(r *Run) {
+func (c *chain) fillEnd(r *Run, reigns []held) {
 	var best *ending
 	for i, e := range c.ends {
-		if e.Mandate != nil && c.overtaken(e.Mandate.Term, e.Rounds, "") || e.State == "finished" && !resultOf(r, e.RunEnd) {
+		if e.Mandate != nil && overtaken(reigns, e.Mandate.Term, e.Rounds, "") || e.State == "finished" && !resultOf(r, e.RunEnd) {
 			continue
 		}
 		if best == nil || e.key < best.key {

@@ -118,7 +118,7 @@ func (t *Tracker) of(p fed.ProjectID, id fed.RunID, d fed.Doc) (*Run, error) {
 	return r, nil
 }
 
-// taken fills a run in anew after a document about it, or counts why it was refused.
+// taken notes that a document says more about a run, or counts why it was refused.
 func (t *Tracker) taken(kind string, r *Run, err error) fed.RunID {
 	if err != nil {
 		t.refused(kind + ": " + err.Error())
@@ -127,7 +127,7 @@ func (t *Tracker) taken(kind string, r *Run, err error) fed.RunID {
 	if r == nil {
 		return ""
 	}
-	t.chains[r.ID].fill(r)
+	t.chains[r.ID].stale = true
 	return r.ID
 }
 
@@ -187,7 +187,16 @@ func (t *Tracker) Run(id fed.RunID) (Run, bool) {
 	if !ok {
 		return Run{}, false
 	}
-	return r.copy(), true
+	return t.settled(r).copy(), true
+}
+
+// settled returns a run as everything known of it says. That is worked out when asked
+// for, so that a document costs the same however many there are.
+func (t *Tracker) settled(r *Run) *Run {
+	if c := t.chains[r.ID]; c.stale {
+		c.fill(r)
+	}
+	return r
 }
 
 func (r *Run) copy() Run {
@@ -202,7 +211,7 @@ func (t *Tracker) Runs(keep func(Run) bool) []Run {
 	defer t.mu.Unlock()
 	out := []Run{}
 	for _, r := range t.runs {
-		if keep == nil || keep(*r) {
+		if t.settled(r); keep == nil || keep(*r) {
 			out = append(out, r.copy())
 		}
 	}

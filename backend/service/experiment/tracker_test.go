@@ -275,6 +275,32 @@ func TestArrivalOrderDoesNotMatter(t *testing.T) {
 	})
 }
 
+// What later coordinators held is summed up by term; it says the same as looking at
+// each of them.
+func TestOvertaken(t *testing.T) {
+	digests := []fed.Digest{params(0), params(1), params(2)}
+	rapid.Check(t, func(t *rapid.T) {
+		c := newChain(fed.Run{}, verify)
+		for range rapid.IntRange(0, 6).Draw(t, "ballots") {
+			term := rapid.Uint64Range(1, 8).Draw(t, "term")
+			b := fed.Ballot{Term: term}
+			if rapid.IntRange(0, 5).Draw(t, "holds something") > 0 {
+				b.Acc = fed.Checkpoint{Round: rapid.IntRange(0, 4).Draw(t, "round"), Digest: rapid.SampledFrom(digests).Draw(t, "digest")}
+			}
+			c.ballots[term] = b
+		}
+		term, n := rapid.Uint64Range(1, 9).Draw(t, "of term"), rapid.IntRange(0, 5).Draw(t, "n")
+		digest := rapid.SampledFrom(append([]fed.Digest{""}, digests...)).Draw(t, "of digest")
+		want := false
+		for later, b := range c.ballots {
+			want = want || later > term && (b.Acc.Digest == "" || n > b.Acc.Round || n == b.Acc.Round && digest != "" && digest != b.Acc.Digest)
+		}
+		if got := overtaken(c.reigns(), term, n, digest); got != want {
+			t.Fatalf("overtaken %v, want %v by %+v", got, want, c.ballots)
+		}
+	})
+}
+
 func TestRunsNewestFirst(t *testing.T) {
 	tr, e := newTracker(), question("grid")
 	e.Method, e.Space = "grid", map[string]fed.Dimension{"lr": dim("choice", 0.2, 0.1)}
