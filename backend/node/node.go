@@ -191,6 +191,7 @@ func (n *Node) openServices(ctx context.Context) (err error) {
 	if n.book, err = book.Open(ctx, sqlite.Docs{DB: n.db}, n.keys(), n.opts.Now); err != nil {
 		return err
 	}
+	n.book.Known = n.peers.paired
 	n.gossip = n.newGossip()
 	n.ledger = reward.New(reward.Ports{
 		Book: n.book, Blobs: n.blobs(), Keys: n.keys(), Fetch: n.fetch,

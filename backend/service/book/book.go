@@ -48,6 +48,10 @@ type chainKey struct {
 
 // Book is the local copy of all chains that this party may read.
 type Book struct {
+	// Known reports whether a party has a place of its own here, paired by a person:
+	// all others share one. It is set before anything is received; nil: nobody is.
+	Known func(fed.PartyID) bool
+
 	store Store
 	keys  Keys
 	now   func() time.Time
@@ -56,7 +60,6 @@ type Book struct {
 	chains map[chainKey][]fed.Doc
 	forks  map[chainKey]fed.Doc // what closed a chain
 	used   map[fed.PartyID]*usage
-	total  int64
 	limits limits
 	subs   []func(fed.Doc)
 	holds  holds

@@ -7,14 +7,14 @@ import (
 )
 
 // ErrQuota says that a document would exceed what is kept of its author, or of all
-// others together.
+// strangers together.
 var ErrQuota = errors.New("book: its author has filled its place")
 
 // limits bound what the parties may make each other keep.
 type limits struct {
 	docs  int   // of one author
 	bytes int64 // of one author
-	total int64 // of the whole book; this party's own documents are always kept
+	total int64 // of all authors that are neither this party nor known to it
 }
 
 var defaults = limits{docs: 100_000, bytes: 128 << 20, total: 512 << 20}
@@ -44,7 +44,22 @@ func (b *Book) count(d fed.Doc) {
 	u := b.of(d.Author)
 	u.docs++
 	u.bytes += size(d)
-	b.total += size(d)
+}
+
+// strangers returns what is kept of authors that somebody else made known: a peer can
+// name as many as it likes, and must not fill the place of those whom a person paired
+// with.
+func (b *Book) strangers() (n int64) {
+	for p, u := range b.used {
+		if b.stranger(p) {
+			n += u.bytes
+		}
+	}
+	return n
+}
+
+func (b *Book) stranger(p fed.PartyID) bool {
+	return p != b.keys.Party() && (b.Known == nil || !b.Known(p))
 }
 
 // fits reports whether documents of one author find room, all of them.
@@ -57,5 +72,5 @@ func (b *Book) fits(docs ...fed.Doc) bool {
 		n += size(d)
 	}
 	u := b.of(author)
-	return u.docs+len(docs) <= b.limits.docs && u.bytes+n <= b.limits.bytes && (b.total+n <= b.limits.total || author == b.keys.Party())
+	return u.docs+len(docs) <= b.limits.docs && u.bytes+n <= b.limits.bytes && (!b.stranger(author) || b.strangers()+n <= b.limits.total)
 }

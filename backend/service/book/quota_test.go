@@ -50,8 +50,15 @@ func TestAnAuthorHasItsPlaceAndNoMore(t *testing.T) {
 		b.Limit(100, book.Size(docs[4])+sum(docs[:4])-1, 1<<30) // counted by size as well
 		take(b, docs[4], true)
 		b = open(t, s, newSigner("B"))
-		b.Limit(100, 1<<30, bytes+1) // the whole book
+		b.Limit(100, 1<<30, bytes+1) // of all strangers
 		take(b, docs[4], true)
+		b.Known = func(p fed.PartyID) bool { return p != docs[0].Author }
+		b.Limit(100, 1<<30, sum(docs[:5])) // what is kept of the known does not count
+		take(b, docs[4], false)
+		take(b, docs[5], true)
+		b.Known = func(p fed.PartyID) bool { return p == docs[0].Author }
+		b.Limit(100, 1<<30, 0) // strangers have filled their place
+		take(b, docs[5], false)
 		put(t, b, fed.ScopeFederation, "card", "mine") // is always kept
 		b.Limit(1, 1<<30, 1<<30)
 		if _, err := b.Append(ctx, fed.ScopeFederation, "card", "s", 2); fed.KindOf(err) != fed.Invalid {
