@@ -39,7 +39,7 @@ func (n *Node) onDoc(d fed.Doc) {
 			n.runFollow(ctx, run, d)
 		}
 		if paid != "" {
-			n.ledgerFollow(ctx, paid)
+			n.ledgerFollow(paid)
 		}
 		if d.Kind == fed.DocExperiment {
 			n.experimentChanged(d.Subject)
@@ -237,9 +237,9 @@ func (n *Node) compare() {
 			for _, p := range n.peers.online() {
 				n.greet(n.ctx, p)
 			}
-			n.retryLedgers(n.ctx)
-			n.fetchMissing(n.ctx)
-			n.keepResults(n.ctx)
+			n.retryLedgers()
+			n.keepVersions()
+			n.keepResults()
 		}
 	}
 }

@@ -68,6 +68,7 @@ type Node struct {
 	consentIDs map[fed.ProjectID]string // living consents, for the egress ledger
 
 	fetchMu  sync.Mutex
+	errands  *errands
 	fetching map[fed.Digest]chan struct{} // transfers under way, closed at their end
 
 	tutorialMu  sync.Mutex
@@ -80,6 +81,7 @@ type Node struct {
 func Open(ctx context.Context, opts Options) (_ *Node, err error) {
 	opts.fill()
 	n := &Node{opts: opts, later: make(chan func(context.Context), 1<<14), consentIDs: map[fed.ProjectID]string{}, fetching: map[fed.Digest]chan struct{}{}}
+	n.errands = newErrands(n)
 	n.ctx, n.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {

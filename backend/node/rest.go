@@ -72,22 +72,24 @@ func (n *Node) followRest(ctx context.Context, d fed.Doc) {
 }
 
 // ledgerFollow checks and countersigns a ledger that has been closed.
-func (n *Node) ledgerFollow(ctx context.Context, id fed.RunID) {
+func (n *Node) ledgerFollow(id fed.RunID) {
 	n.publish("reward", string(id), nil)
 	n.publish("contribution", string(id), nil)
 	r, ok := n.tracker.Run(id)
-	if !ok {
+	if !ok || !n.takesPart(n.me(), r.Project) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	if err := n.ledger.Answer(ctx, r.Run); err != nil {
-		n.opts.Log.Info("ledger not checked yet", "run", id, "error", err.Error())
-	}
+	n.errands.run("ledger "+string(id), func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, time.Minute)
+		defer cancel()
+		if err := n.ledger.Answer(ctx, r.Run); err != nil {
+			n.opts.Log.Info("ledger not checked yet", "run", id, "error", err.Error())
+		}
+	})
 }
 
 // retryLedgers checks what could not be checked when it arrived.
-func (n *Node) retryLedgers(ctx context.Context) {
+func (n *Node) retryLedgers() {
 	for _, id := range n.ledger.Runs() {
 		chain, beside := n.ledger.Entries(id)
 		closed := len(chain) > 0 && chain[len(chain)-1].Kind == reward.KindClose
@@ -95,7 +97,7 @@ func (n *Node) retryLedgers(ctx context.Context) {
 			return e.Kind == reward.KindCountersign && e.By == n.me() && e.Prev == chain[len(chain)-1].Hash
 		})
 		if closed && !signed {
-			n.ledgerFollow(ctx, id)
+			n.ledgerFollow(id)
 		}
 	}
 }

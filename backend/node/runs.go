@@ -23,8 +23,8 @@ func (n *Node) runFollow(ctx context.Context, id fed.RunID, d fed.Doc) {
 		if err := n.db.DropAnswers(ctx, string(id)); err != nil { // nobody may ask any more
 			n.opts.Log.Error("answers not dropped", "run", id, "error", err.Error())
 		}
-		n.keepResult(ctx, r)
-		n.ledgerFollow(ctx, id) // the round of the result is known now
+		n.keepResult(r)
+		n.ledgerFollow(id) // the round of the result is known now
 	}
 	if d.Kind == fed.DocRound {
 		n.publish("run.round", string(id), nil)
@@ -34,11 +34,16 @@ func (n *Node) runFollow(ctx context.Context, id fed.RunID, d fed.Doc) {
 }
 
 // keepResult gets the params of a finished run if this party missed the last round,
-// from who ended it or from another member.
-func (n *Node) keepResult(ctx context.Context, r experiment.Run) {
-	if r.End == nil || r.End.State != "finished" || n.store.Has(r.End.Params) {
+// from who ended it or from another member. Of projects that a person has not joined
+// nothing is fetched.
+func (n *Node) keepResult(r experiment.Run) {
+	if r.End == nil || r.End.State != "finished" || n.store.Has(r.End.Params) || !n.takesPart(n.me(), r.Project) {
 		return
 	}
+	n.errands.run("result "+string(r.ID), func(ctx context.Context) { n.fetchResult(ctx, r) })
+}
+
+func (n *Node) fetchResult(ctx context.Context, r experiment.Run) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	from := []fed.PartyID{r.EndBy}
@@ -59,13 +64,13 @@ func (n *Node) keepResult(ctx context.Context, r experiment.Run) {
 }
 
 // keepResults tries again for all runs that this party was part of.
-func (n *Node) keepResults(ctx context.Context) {
+func (n *Node) keepResults() {
 	missing := func(r experiment.Run) bool {
 		_, mine := r.Member(n.me())
 		return mine && r.End != nil && r.End.State == "finished" && !n.store.Has(r.End.Params)
 	}
 	for _, r := range n.tracker.Runs(missing) {
-		n.keepResult(ctx, r)
+		n.keepResult(r)
 	}
 }
 

@@ -37,7 +37,7 @@ func (n *Node) appendPendingNow(ctx context.Context) error {
 func (n *Node) registryFollow(ctx context.Context, d fed.Doc) {
 	n.appendPending(ctx)
 	if d.Kind == fed.DocVersion {
-		n.fetchVersion(ctx, d.Subject)
+		n.keepVersion(d.Subject)
 	}
 	for _, q := range n.registry.Waiting(n.me()) {
 		n.inbox.ask(ctx, view.InboxEntry{

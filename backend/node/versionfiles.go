@@ -10,8 +10,23 @@ import (
 	"time"
 )
 
-// fetchVersion gets the files of a version that are not here from those who
-// signed it.
+// keepVersion gets the files of a version that are not here, if a person has joined
+// its project.
+func (n *Node) keepVersion(contentID string) {
+	refs, _ := n.registry.Missing(contentID)
+	if v, _ := n.registry.Version(contentID); len(refs) == 0 || !n.takesPart(n.me(), v.Project) {
+		return
+	}
+	n.errands.run("version "+contentID, func(ctx context.Context) {
+		n.fetchVersion(ctx, contentID)
+		n.then(func(ctx context.Context) {
+			n.servings.follow(ctx)
+			n.publish("model", contentID, nil)
+		})
+	})
+}
+
+// fetchVersion asks those who signed a version for its files.
 func (n *Node) fetchVersion(ctx context.Context, contentID string) {
 	refs, holders := n.registry.Missing(contentID)
 	for _, ref := range refs {
@@ -30,14 +45,11 @@ func (n *Node) fetchVersion(ctx context.Context, contentID string) {
 	}
 }
 
-// fetchMissing tries again for all versions.
-func (n *Node) fetchMissing(ctx context.Context) {
+// keepVersions tries again for all versions.
+func (n *Node) keepVersions() {
 	for _, m := range n.registry.Models() {
 		for _, v := range m.Versions {
-			if refs, _ := n.registry.Missing(v.ContentID); len(refs) > 0 {
-				n.fetchVersion(ctx, v.ContentID)
-				n.publish("model", v.ContentID, nil)
-			}
+			n.keepVersion(v.ContentID)
 		}
 	}
 }

@@ -522,6 +522,36 @@ func TestRequestsAtOnceAreLimited(t *testing.T) {
 	b.refused(transport.TooManyAsked)
 }
 
+// Each answer to a ping is a line of the record of what left: who pings without end
+// gets few.
+func TestPingsAreAnsweredSparingly(t *testing.T) {
+	b := start(t, 1, func(o *transport.Options) { o.Timers.Ping = time.Hour })
+	r := guest(t, selfOf(t, 2), b)
+	const sent = 200
+	for n := range uint64(sent) {
+		r.send(wire.OnControl, wire.Envelope{Msg: wire.Ping{Nonce: n + 1000}})
+	}
+	r.send(wire.OnControl, wire.Envelope{ID: 1, Msg: wire.Query{Name: "nothing"}})
+	pongs := 0
+	for asked := true; asked; {
+		e, err := r.read(wire.OnControl)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch e.Msg.(type) {
+		case wire.Pong:
+			pongs++
+		case wire.Ping:
+		default: // the answer to what followed
+			asked = false
+		}
+	}
+	if pongs == 0 || pongs >= sent/2 {
+		t.Errorf("%d of %d pings were answered", pongs, sent)
+	}
+	b.refused(transport.TooManyAsked)
+}
+
 func TestSecondHelloEndsTheSession(t *testing.T) {
 	b := start(t, 1, nil)
 	r := guest(t, selfOf(t, 2), b)

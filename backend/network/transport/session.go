@@ -28,6 +28,7 @@ type session struct {
 	lastIn   atomic.Int64  // ms since 1970, of the last message
 	rtt      atomic.Int64  // ns
 	pings    atomic.Uint64
+	ponged   pongs
 	leaving  atomic.Bool // the peer said farewell
 	parting  atomic.Bool // this side did, and waits for the peer to close
 
@@ -228,7 +229,9 @@ func (s *session) readLoop(wg *sync.WaitGroup) {
 func (s *session) route(wg *sync.WaitGroup, e wire.Envelope) bool {
 	switch m := e.Msg.(type) {
 	case wire.Ping:
-		s.reply(wire.Envelope{Msg: wire.Pong(m)})
+		if s.mayPong() {
+			s.reply(wire.Envelope{Msg: wire.Pong(m)})
+		}
 		return true
 	case wire.Pong:
 		s.pong(m.Nonce)
@@ -259,6 +262,28 @@ func (s *session) route(wg *sync.WaitGroup, e wire.Envelope) bool {
 		case <-s.ctx.Done():
 			return false
 		}
+	}
+	return true
+}
+
+// pongs counts the answers to pings since a time; only the reader uses it.
+type pongs struct {
+	since time.Time
+	n     int
+}
+
+// mostPongs is how many pings are answered within the time in which an honest peer
+// sends about one: each answer is a line of the record of what left.
+const mostPongs = 8
+
+func (s *session) mayPong() bool {
+	p := &s.ponged
+	if t := now(); t.Sub(p.since) >= s.h.o.Timers.Ping {
+		p.since, p.n = t, 0
+	}
+	if p.n++; p.n > mostPongs {
+		s.h.refuse(TooManyAsked, s.info, string(wire.Ping{}.Kind()))
+		return false
 	}
 	return true
 }

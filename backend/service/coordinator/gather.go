@@ -115,11 +115,12 @@ func (l *lead) record(n fed.Checkpoint, g *gathering, admitted []Candidate, weig
 
 // gathering is one round's updates so far.
 type gathering struct {
-	base   fed.Checkpoint
-	got    map[fed.PartyID]Candidate
-	absent map[string]string // name -> reason
-	busy   map[fed.PartyID]bool
-	again  []retry
+	base    fed.Checkpoint
+	largest int64 // bytes of an update: those of the params, written otherwise
+	got     map[fed.PartyID]Candidate
+	absent  map[string]string // name -> reason
+	busy    map[fed.PartyID]bool
+	again   []retry
 }
 
 // retry is an update whose delta could not be fetched for now. Its party does not
@@ -148,7 +149,11 @@ const firstRetry, longestRetry = 200 * time.Millisecond, 10 * time.Second
 // gather waits for the updates of all members until the deadline, then for a
 // quorum.
 func (l *lead) gather(ctx context.Context, c fed.Checkpoint) (*gathering, error) {
-	g := &gathering{base: c, got: map[fed.PartyID]Candidate{}, absent: map[string]string{}, busy: map[fed.PartyID]bool{}}
+	params, err := l.Blobs.Ref(c.Digest)
+	if err != nil {
+		return nil, fmt.Errorf("cite params: %w", err)
+	}
+	g := &gathering{base: c, largest: 2*params.Size + 1<<16, got: map[fed.PartyID]Candidate{}, absent: map[string]string{}, busy: map[fed.PartyID]bool{}}
 	for _, m := range l.run.Members {
 		l.lane(m.Party, "train", "")
 	}
@@ -249,7 +254,7 @@ func (l *lead) take(ctx context.Context, g *gathering, in fed.Incoming, arrived 
 		g.absent[m.Name] = truncate(u.Problem, 200)
 		l.lane(m.Party, "absent", g.absent[m.Name])
 		return
-	case u.Examples <= 0 || u.Examples > maxExamples || !u.Blob.Digest.Valid() || u.Blob.Size <= 0:
+	case u.Examples <= 0 || u.Examples > maxExamples || !u.Blob.Digest.Valid() || u.Blob.Size <= 0 || u.Blob.Size > g.largest:
 		g.absent[m.Name] = "sent an update out of form"
 		l.Refused("update: out of form")
 		return

@@ -188,6 +188,7 @@ func TestBadUpdateIsNamed(t *testing.T) {
 		"no examples":     {func(d *desk, u *fed.Update) { u.Examples = 0 }, "out of form", false},
 		"endless":         {func(d *desk, u *fed.Update) { u.Examples = math.MaxInt64 }, "out of form", false},
 		"no blob":         {func(d *desk, u *fed.Update) { u.Blob.Digest = "x" }, "out of form", false},
+		"too large":       {func(d *desk, u *fed.Update) { u.Blob.Size = 1 << 34 }, "out of form", false},
 		"negative loss":   {func(d *desk, u *fed.Update) { u.Valid.Loss = -1e300 }, "cannot be right", false},
 		"forged counts":   {func(d *desk, u *fed.Update) { u.Valid.Correct = 1 << 40 }, "cannot be right", false},
 		"its own reason": {func(d *desk, u *fed.Update) {
