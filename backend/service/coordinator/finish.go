@@ -126,9 +126,19 @@ func pooled(sums map[string]fed.Sums, parties []string) (float64, bool) {
 	return loss / float64(rows), rows > 0
 }
 
+// enough is how long the members may take for an evaluation. What each has alone is
+// trained for it, with as many steps as the run had.
+func (l *lead) enough(ask fed.EvalAsk) time.Duration {
+	d := max(10*l.MinDeadline, 30*time.Second)
+	if ask.Alone && len(l.took) > 0 {
+		d = max(d, 2*time.Duration(l.run.Config.Rounds)*slices.Max(l.took))
+	}
+	return d
+}
+
 // evaluate asks all members at once; who does not answer in time is left out.
 func (l *lead) evaluate(ctx context.Context, ask fed.EvalAsk) map[string]fed.EvalReply {
-	ctx, cancel := context.WithTimeout(ctx, max(10*l.MinDeadline, 30*time.Second))
+	ctx, cancel := context.WithTimeout(ctx, l.enough(ask))
 	defer cancel()
 	var (
 		mu  sync.Mutex
@@ -221,10 +231,12 @@ func (p *patience) note(to fed.PartyID, answered bool) {
 
 // again asks once more after a failure that may pass: a result without a party, or
 // a round without a scorer, would be measured on other rows. It asks at least so
-// often, and else as the member's earlier answers allow.
+// often, and else as the member's earlier answers allow. A member that must be asked
+// and is there may work on its answer longer than a question waits: it is asked until
+// the time for all is over.
 func again[T any](ctx context.Context, l *lead, to fed.PartyID, least int, ask func() (T, error)) (r T, err error) {
 	err = fed.Errorf(fed.Unavailable, "", "it did not answer before")
-	for try := range max(l.patience.tries(to), least) {
+	for try, left := 0, max(l.patience.tries(to), least); left > 0; try++ {
 		if r, err = ask(); err == nil {
 			l.patience.note(to, true)
 			return r, nil
@@ -232,11 +244,14 @@ func again[T any](ctx context.Context, l *lead, to fed.PartyID, least int, ask f
 		if k := fed.KindOf(err); k != fed.Unavailable && k != fed.Busy && k != fed.Timeout || !l.Members.Online(to) {
 			return r, err
 		}
+		if least == 0 || fed.KindOf(err) != fed.Timeout {
+			left--
+		}
 		select {
 		case <-ctx.Done():
 			l.patience.note(to, false)
 			return r, ctx.Err()
-		case <-time.After(min(l.MinDeadline/100, longestRetry/8) << try):
+		case <-time.After(min(l.MinDeadline/100, longestRetry/8) << min(try, 3)):
 		}
 	}
 	l.patience.note(to, false)

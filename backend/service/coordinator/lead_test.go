@@ -653,6 +653,36 @@ func TestBusyMemberDoesNotHoldTheEnd(t *testing.T) {
 	}
 }
 
+// What a party has alone may train longer than a question waits: the party is in the
+// result all the same, as long as it is there.
+func TestSlowBaselineStaysInTheResult(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, 2)
+		var ready time.Time
+		d.eval = func(name string, ask fed.EvalAsk) (fed.EvalReply, error) {
+			out := fed.EvalReply{Sums: d.sums(10, 0.1), Train: 1}
+			if name != "C" || !ask.Alone {
+				return out, nil
+			}
+			d.mu.Lock()
+			if ready.IsZero() {
+				ready = time.Now().Add(8 * time.Minute)
+			}
+			d.mu.Unlock()
+			select {
+			case <-time.After(time.Minute):
+				return fed.EvalReply{}, fed.Errorf(fed.Timeout, "", "no answer within a minute")
+			case <-time.After(time.Until(ready)):
+				return out, nil
+			}
+		}
+		d.lead(background, fed.Checkpoint{})
+		if e := d.end(); e.State != "finished" || len(e.Results) != 3 {
+			t.Errorf("the end has %d results: %+v", len(e.Results), e)
+		}
+	})
+}
+
 // A member that answers again is asked again.
 func TestPatience(t *testing.T) {
 	p := patience{failed: map[fed.PartyID]int{}}

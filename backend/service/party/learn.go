@@ -29,10 +29,11 @@ func (r *Rows) told(p tensor.Params, data train.Data) fed.Sums {
 	return metric.Disclose(train.Evaluate(r.Model, p, data), r.Model.Classes(), r.Floor)
 }
 
-// heldOut are the rows for curves and scores: validation rows, or the test rows
-// when none are held out from training.
-func (r *Rows) heldOut() train.Data {
-	if r.Valid.N > 0 {
+// heldOut are the rows for curves and scores: validation rows, or the test rows when
+// the run holds none out from training. A party that has too few for a validation of
+// its own has none: where the curve chooses the round, it is not drawn on test rows.
+func (r *Rows) heldOut(cfg fed.RunConfig) train.Data {
+	if cfg.HoldOut() > 0 {
 		return r.Valid
 	}
 	return r.Test
@@ -64,7 +65,7 @@ func (l Learning) Train(ctx context.Context, run fed.Run, params []byte, n int, 
 		return Trained{}, fmt.Errorf("train: %w", err)
 	}
 	t := Trained{Delta: tensor.EncodeSafetensors(res.Delta, nil), Examples: int64(r.Train.N), Loss: res.Loss}
-	if h := r.heldOut(); h.N > 0 {
+	if h := r.heldOut(run.Config); h.N > 0 {
 		t.Valid = r.told(start, h)
 	}
 	return t, nil
@@ -90,7 +91,7 @@ func (l Learning) Evaluate(ctx context.Context, run fed.Run, ask fed.EvalAsk) (f
 	if err != nil {
 		return fed.EvalReply{}, err
 	}
-	data, ok := map[string]train.Data{"valid": r.heldOut(), "test": r.Test}[ask.Part]
+	data, ok := map[string]train.Data{"valid": r.heldOut(run.Config), "test": r.Test}[ask.Part]
 	if !ok {
 		return fed.EvalReply{}, fed.Errorf(fed.Invalid, "", "part %q of the rows is not known", ask.Part)
 	}
@@ -196,15 +197,15 @@ func replicates(updates int) int {
 }
 
 // Score answers ScoreAsk on the held-out rows; all blobs must be here. Without such
-// rows it is Unavailable. The answer is still to be signed.
+// rows it is Invalid. The answer is still to be signed.
 func (l Learning) Score(ctx context.Context, run fed.Run, ask fed.ScoreAsk) (fed.ScoreReply, error) {
 	r, err := l.Rows(ctx, run)
 	if err != nil {
 		return fed.ScoreReply{}, err
 	}
-	data := r.heldOut()
+	data := r.heldOut(run.Config)
 	if data.N == 0 {
-		return fed.ScoreReply{}, fed.Errorf(fed.Unavailable, "Hold out a share of the rows.", "there are no held-out rows to score on")
+		return fed.ScoreReply{}, fed.Errorf(fed.Invalid, "Hold out a larger share of the rows.", "there are no held-out rows to score on")
 	}
 	base, members, err := l.coalition(ctx, r.Model, ask)
 	if err != nil {

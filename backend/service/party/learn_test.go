@@ -51,7 +51,7 @@ func newBench(t *testing.T, party string) *bench {
 	}
 	b := &bench{run: threeParties(3), rows: &Rows{Model: m, Name: party, Secret: []byte("secret of " + party), Train: sample(1, 60), Valid: sample(2, 40), Test: sample(3, 50)}}
 	b.run.ConfigHash = fed.DigestOf([]byte("configuration"))
-	b.run.Config = fed.RunConfig{Version: 1, Task: fed.TaskClassify, Rounds: 3, Seed: 5, Strategy: fed.StrategySpec{Name: "fedavg"}, Train: fed.TrainSpec{Optimizer: "sgd", LR: 0.5, Batch: 10, Epochs: 2}}
+	b.run.Config = fed.RunConfig{Version: 1, Task: fed.TaskClassify, Rounds: 3, Seed: 5, Validation: &fed.Validation{Fraction: 0.4}, Strategy: fed.StrategySpec{Name: "fedavg"}, Train: fed.TrainSpec{Optimizer: "sgd", LR: 0.5, Batch: 10, Epochs: 2}}
 	b.Learning = Learning{Rows: func(context.Context, fed.Run) (*Rows, error) { return b.rows, nil }, Blobs: newBlobs()}
 	return b
 }
@@ -97,8 +97,12 @@ func TestTrainReturnsDeltaAndSumsOfTheBase(t *testing.T) {
 		t.Error("the same round trains to other bits")
 	}
 	b.rows.Valid = train.Data{D: 2}
+	if out, _ := b.train(t); out.Valid.Examples != 0 {
+		t.Errorf("a party with too few validation rows draws the curve on %d test rows, and the round is chosen by it", out.Valid.Examples)
+	}
+	b.run.Config.Validation = nil
 	if out, _ := b.train(t); out.Valid.Examples != 50 {
-		t.Errorf("without validation rows the sums are over %d rows, not the test rows", out.Valid.Examples)
+		t.Errorf("where nothing is held out the sums are over %d rows, not the test rows", out.Valid.Examples)
 	}
 	b.rows.Name = "B"
 	if other, _ := b.train(t); cmp.Equal(out.Delta, other.Delta) {
@@ -248,10 +252,10 @@ func scored(t *testing.T, b *bench, n int) (fed.ScoreReply, []float64) {
 	mean := func(s contribution.Set) float64 {
 		contribution.Rebuild(theta, base, deltas, s)
 		sum := 0.0
-		for _, l := range train.RowLosses(b.rows.Model, theta, b.rows.heldOut(), contribution.LossCap) {
+		for _, l := range train.RowLosses(b.rows.Model, theta, b.rows.heldOut(b.run.Config), contribution.LossCap) {
 			sum += l
 		}
-		return sum / float64(b.rows.heldOut().N)
+		return sum / float64(b.rows.heldOut(b.run.Config).N)
 	}
 	for s := range contribution.Set(4) {
 		want = append(want, mean(0)-mean(s))
@@ -316,7 +320,7 @@ func TestScoreRefuses(t *testing.T) {
 		}
 	}
 	b.rows.Valid, b.rows.Test = train.Data{D: 2}, train.Data{D: 2}
-	if _, err := b.Score(ctx, b.run, fed.ScoreAsk{Run: runID, Base: base, In: []fed.RoundParty{in}}); fed.KindOf(err) != fed.Unavailable {
+	if _, err := b.Score(ctx, b.run, fed.ScoreAsk{Run: runID, Base: base, In: []fed.RoundParty{in}}); fed.KindOf(err) != fed.Invalid {
 		t.Errorf("without held-out rows: %v", err)
 	}
 }
