@@ -21,7 +21,7 @@ func init() {
 	register("simulate", "rehearse a run with virtual parties on this computer", simulate)
 }
 
-// parties collects --party name=file flags.
+// partyFlags collects --party name=file flags.
 type partyFlags []sim.Party
 
 // String implements flag.Value.
@@ -107,7 +107,7 @@ func printReport(w io.Writer, r *sim.Report) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "\nunion of the test sets: federated %s, trained on all rows pooled %s\nmean over parties:      federated %s\nbest round %d, params %s, %.1f s\n",
+	_, err := fmt.Fprintf(w, "\nunion of the test sets: federated %s, trained on all rows pooled %s\nmean over parties:      federated %s\nthe model of round %d, params %s, %.1f s\n",
 		headline(r.PooledTest), headline(r.PooledTraining.PooledTest), headline(r.ClientMean), r.BestRound, r.ParamsHash, float64(r.Seconds))
 	return err
 }

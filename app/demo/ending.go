@@ -208,7 +208,7 @@ func restart(ctx context.Context, s *story) (string, error) {
 // what the files of a home are for, by name.
 var storedWhat = map[string]string{
 	"keys": "private keys of the party", "blobs": "models and updates, named by their SHA-256", "log": "log without rows or values",
-	"exports": "files written for the user", "models": "model versions", "lock": "who uses this home", "owner.json": "who uses this home",
+	"exports": "files written for the user", "lock": "who uses this home", "owner.json": "who uses this home",
 	"control.sock": "door for programs of the same user", "api.json": "address and token for programs of the same user",
 }
 

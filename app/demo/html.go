@@ -15,7 +15,7 @@ import (
 var reportPage string
 
 var reportTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
-	"money": money, "size": size, "grouped": grouped, "metric": metric, "nats": nats, "joined": joined, "bars": barsOf, "measured": RunRow.measured,
+	"money": money, "size": size, "grouped": fed.Grouped[int64], "metric": metric, "nats": nats, "joined": joined, "bars": barsOf, "measured": RunRow.measured,
 	"percent": func(v any) string {
 		switch x := v.(type) {
 		case float64:

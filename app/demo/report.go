@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -284,29 +283,13 @@ func (r *Report) verdict() string {
 }
 
 // money writes cents with two decimals and the demo's currency.
-func money(cents int64) string {
-	sign := ""
-	if cents < 0 {
-		sign, cents = "-", -cents
-	}
-	return fmt.Sprintf("%s%s.%02d %s", sign, grouped(cents/100), cents%100, currency)
-}
-
-// grouped writes a number with commas between thousands.
-func grouped(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	digits, sign := strings.TrimPrefix(s, "-"), strings.Repeat("-", strings.Count(s, "-"))
-	for i := len(digits) - 3; i > 0; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
-	return sign + digits
-}
+func money(cents int64) string { return fed.Money(cents, currency) }
 
 // size writes bytes in the unit that suits them.
 func size(n int64) string {
 	switch {
 	case n < 10_000:
-		return grouped(n) + " B"
+		return fed.Grouped(n) + " B"
 	case n < 10_000_000:
 		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
 	default:

@@ -142,7 +142,7 @@ func TestWriteReport(t *testing.T) {
 
 func TestAmounts(t *testing.T) {
 	for got, want := range map[string]string{
-		money(100_000): "1,000.00 EUR", money(-5): "-0.05 EUR", money(123_456_789): "1,234,567.89 EUR", grouped(-1234): "-1,234", grouped(12): "12",
+		money(100_000): "1,000.00 EUR", money(-5): "-0.05 EUR", money(123_456_789): "1,234,567.89 EUR", fed.Grouped(-1234): "-1,234", fed.Grouped(12): "12",
 		size(9_999): "9,999 B", size(12_345): "12.3 kB", size(12_345_678): "12.3 MB", percent(.4591): "45.9%", nats(-.05): "-0.0500",
 		nats(fed.Number(math.Inf(1))): "-", metric(nil, "auc"): "-", joined([]string{"a", "b", "c"}): "a, b and c", joined(nil): "",
 	} {

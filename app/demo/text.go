@@ -7,6 +7,8 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+
+	"synergos.app/desktop/backend/fed"
 )
 
 // writeText prints the report as plain tables.
@@ -77,7 +79,7 @@ func (t *textReport) parties() {
 
 func (t *textReport) run(r *RunRow) {
 	t.heading(fmt.Sprintf("Run %d: %s", r.Number, r.Name))
-	t.line(fmt.Sprintf("%s %d rounds, the best is round %d. Result %s.", r.Why, r.Rounds, r.BestRound, short(r.ParamsHash)))
+	t.line(fmt.Sprintf("%s %d rounds; the model is that of round %d. Result %s.", r.Why, r.Rounds, r.BestRound, short(r.ParamsHash)))
 	rows := [][]string{{"hospital", "train", "test", "accuracy alone", "federated", "AUC alone", "federated", "contribution", "95% interval", "on others' rows", "share", "reward"}}
 	for _, p := range r.Parties {
 		rows = append(rows, []string{
@@ -114,7 +116,7 @@ func (t *textReport) sent() {
 	t.heading("What left each hospital")
 	rows := [][]string{{"hospital", "bytes", "messages", "most of it"}}
 	for _, s := range t.r.Sent {
-		rows = append(rows, []string{s.Party, grouped(s.Bytes), grouped(s.Frames), s.Most()})
+		rows = append(rows, []string{s.Party, fed.Grouped(s.Bytes), fed.Grouped(s.Frames), s.Most()})
 	}
 	t.table(rows)
 	t.line(t.r.Restart)

@@ -323,7 +323,7 @@ func (a *Alignment) find() {
 	}
 	for _, party := range a.Parties {
 		if u := a.Offers[party].Unmapped; u != "" {
-			add(Warning, a.Config.Target, fmt.Sprintf("%s has rows (%s) whose outcome belongs to no class", party, u), "they cannot be used", "say to which class the value belongs")
+			add(Warning, a.Config.Target, fmt.Sprintf("%s has rows (%s) whose outcome belongs to no class", party, u), "they cannot be used", "correct the value in the file")
 		}
 		if a.Config.Task == fed.TaskClassify && len(a.Offers[party].Labels) == 1 {
 			add(Warning, a.Config.Target, fmt.Sprintf("%s shows one class only", party), "a model of its own is impossible there", "read its own scores with care")

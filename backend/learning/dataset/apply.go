@@ -209,7 +209,7 @@ func (p *Preparation) Labels(t *Table, rows []int, local Local) ([]float32, erro
 	for i, r := range rows {
 		v, ok := p.label(c, m, r)
 		if !ok {
-			return nil, fed.Errorf(fed.Invalid, "leave the row out, or add its label to the label map", "row %d has no label that the project knows", r+1)
+			return nil, fed.Errorf(fed.Invalid, "leave the row out, or write its label as one of the classes of the project", "row %d has no label that the project knows", r+1)
 		}
 		y[i] = float32(v)
 	}

@@ -28,7 +28,7 @@ func (a *Alignment) Draft() (*Preparation, error) {
 		p.Missing = "impute"
 	}
 	if cfg.Task == fed.TaskClassify && len(p.Classes) < 2 {
-		return nil, fed.Errorf(fed.Invalid, "choose another target, or name the classes in the label map", "the target %q has fewer than two classes that may be named", cfg.Target)
+		return nil, fed.Errorf(fed.Invalid, "choose another target, or invite parties with enough rows of another class", "the target %q has fewer than two classes that may be named", cfg.Target)
 	}
 	for _, c := range a.Columns {
 		if c.Role == RoleFeature {

@@ -76,12 +76,12 @@ func findings(t *Table, p *Profile, labels map[string]string) []Finding {
 		out = append(out, columnFindings(t, p, &p.Columns[i])...)
 	}
 	if p.Duplicates > 0 {
-		out = append(out, Finding{Severity: Warning, Text: fmt.Sprintf("%d rows repeat an earlier row in every cell", p.Duplicates),
+		out = append(out, Finding{Severity: Warning, Text: fmt.Sprintf("%s an earlier row in every cell", counted(p.Duplicates, "row", "repeats", "repeat")),
 			Why:    "a row that is in both training and test makes the model look better than it is",
-			Remedy: "remove the repeated rows from the file if they are the same case"})
+			Remedy: "remove what is repeated from the file if it is the same case"})
 	}
 	if p.Rows < 50 {
-		out = append(out, Finding{Severity: Warning, Text: fmt.Sprintf("the file has %d rows", p.Rows),
+		out = append(out, Finding{Severity: Warning, Text: "the file has " + fed.Count(p.Rows, "row"),
 			Why: "a test on so few rows says little", Remedy: "add rows if there are more"})
 	}
 	return out
@@ -97,11 +97,11 @@ func labelFindings(t *Table, p *Profile, labels map[string]string) []Finding {
 		out = append(out, Finding{Severity: sev, Column: p.Target, Text: text, Why: why, Remedy: remedy})
 	}
 	if m := t.Column(p.Target).nmiss; m > 0 {
-		add(Warning, fmt.Sprintf("%d rows have no outcome", m), "they cannot be used for training or test", "they are left out; complete them in the file if the outcome is known")
+		add(Warning, counted(m, "row", "has", "have")+" no outcome", "only rows with an outcome can be used for training and test", "complete the outcome in the file if it is known; rows without one are left out")
 	}
 	if other := p.MissingLabels - t.Column(p.Target).nmiss; other > 0 {
-		add(Warning, fmt.Sprintf("%d rows have an outcome that belongs to no class", other), "they cannot be used for training or test",
-			"say to which class the value belongs")
+		add(Warning, counted(other, "row", "has", "have")+" an outcome that belongs to no class", "only rows with a known outcome can be used for training and test",
+			"correct the value in the file")
 	}
 	if p.Task != fed.TaskClassify {
 		return out
@@ -120,16 +120,21 @@ func labelFindings(t *Table, p *Profile, labels map[string]string) []Finding {
 		add(Warning, "all rows have the same outcome", "you can train with others, but a model of your own is impossible and your figures say little",
 			"join parties that have the other class, or choose another column to predict")
 	case smallest < 10:
-		add(Info, fmt.Sprintf("the rarest class has only %d rows", smallest), "figures about that class will be uncertain", "read them with care")
+		add(Info, "the rarest class has only "+fed.Count(smallest, "row"), "figures about that class will be uncertain", "read them with care")
 	case float64(smallest) < .1*float64(p.Rows):
 		add(Info, fmt.Sprintf("the classes are unequal: the rarest is %.0f%% of the rows", 100*share(smallest, p.Rows)),
 			"plain accuracy looks good for a model that never finds the rare class", "compare balanced accuracy and AUC")
 	}
 	if len(labels) == 0 && len(p.Classes) > 2 && t.Column(p.Target).Type == Int && p.Classes[0] == "0" {
 		add(Info, fmt.Sprintf("the outcomes are %s", strings.Join(head(p.Classes, 8), ", ")), "if they are grades of one condition, two classes are easier to learn",
-			"put 0 into one class and the others into another")
+			"make a column of two values in the file, and predict that one")
 	}
 	return out
+}
+
+// counted is a number of things with its verb: "1 row has", "2 rows have".
+func counted(n int, noun, does, do string) string {
+	return fed.Count(n, noun) + " " + fed.OneOr(n, does, do)
 }
 
 func head(s []string, n int) []string { return s[:min(n, len(s))] }
@@ -158,7 +163,7 @@ func columnFindings(t *Table, p *Profile, c *ColumnProfile) []Finding {
 		add(Warning, fmt.Sprintf("%.0f%% of the cells are missing", 100*float64(c.MissingShare)), "most of what the model sees is the filled-in value", "consider dropping the column")
 	}
 	if c.NonFinite > 0 {
-		add(Info, fmt.Sprintf("%d cells hold NaN, an infinity or a number too large", c.NonFinite), "they are no measurements", "they are read as missing")
+		add(Info, counted(c.NonFinite, "cell", "holds", "hold")+" NaN, an infinity or a number too large", "such a cell is no measurement", "it is read as missing")
 	}
 	if c.Leak >= leakLevel {
 		add(Warning, fmt.Sprintf("this column alone predicts the outcome almost perfectly (%.2f of 1)", float64(c.Leak)), "it may have been recorded after the outcome, or be the outcome in other words", "drop it unless it is known before the outcome")
@@ -184,7 +189,7 @@ func valueFindings(c *Column, p *ColumnProfile) []Finding {
 			}
 		}
 		if far > 0 {
-			add(fmt.Sprintf("%d values lie far outside the others", far), "a code such as 999 for missing, or another unit, pulls the mean", "check the cells")
+			add(counted(far, "value", "lies", "lie")+" far outside the others", "a code such as 999 for missing, or another unit, pulls the mean", "check the cells")
 		}
 	}
 	if c.Type.Numeric() || len(c.dict) == 0 {

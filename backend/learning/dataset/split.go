@@ -1,7 +1,6 @@
 package dataset
 
 import (
-	"fmt"
 	"math"
 	"sort"
 
@@ -171,8 +170,8 @@ func (r *Rows) check(t *Table, prep *Preparation) error {
 	rep := &r.Report
 	rep.Train, rep.Valid, rep.Test = len(r.Train), len(r.Valid), len(r.Test)
 	if rep.Train == 0 {
-		return fed.Errorf(fed.Invalid, "check the target, the label map and the missing policy",
-			"%s has no row to train on: of %d rows %d have no label, %d miss a feature and %d are test rows", t.Name, rep.Rows, rep.NoLabel, rep.MissingFeature, rep.Test)
+		return fed.Errorf(fed.Invalid, "check the column to predict, the classes of the project, and the missing cells of the file",
+			"%s has no row to train on: of %s %d have no label, %d miss a feature and %d are test rows", t.Name, fed.Count(rep.Rows, "row"), rep.NoLabel, rep.MissingFeature, rep.Test)
 	}
 	present := 0
 	for _, n := range rep.TrainClasses {
@@ -185,12 +184,12 @@ func (r *Rows) check(t *Table, prep *Preparation) error {
 			Why: "this party can train in the federation, but a model of its own is impossible", Remedy: "read its own scores with care"})
 	}
 	if rep.NoLabel > 0 {
-		rep.Findings = append(rep.Findings, Finding{Severity: Warning, Column: prep.Target, Text: fmt.Sprintf("%d rows are left out because their label is missing or unknown", rep.NoLabel),
-			Why: "they cannot be used for training or test", Remedy: "complete the label, or add its value to the label map"})
+		rep.Findings = append(rep.Findings, Finding{Severity: Warning, Column: prep.Target, Text: counted(rep.NoLabel, "row", "is", "are") + " left out because the label is missing or unknown",
+			Why: "only rows with a known label can be used for training and test", Remedy: "complete the label in the file, or write it as one of the classes of the project"})
 	}
 	if rep.MissingFeature > 0 {
-		rep.Findings = append(rep.Findings, Finding{Severity: Info, Text: fmt.Sprintf("%d rows are left out because a feature is missing", rep.MissingFeature),
-			Why: "the project drops incomplete rows", Remedy: "choose imputation to keep them"})
+		rep.Findings = append(rep.Findings, Finding{Severity: Info, Text: counted(rep.MissingFeature, "row", "is", "are") + " left out because a feature is missing",
+			Why: "the project drops incomplete rows", Remedy: "complete the cells in the file to keep them"})
 	}
 	return nil
 }

@@ -239,13 +239,13 @@ func (r *reader) finish() (*dataset.Table, *Report, error) {
 			Why: "its cells cannot be assigned to columns", Remedy: "it is left out; correct it in the file"})
 	}
 	if r.rep.BadRows > len(r.rep.Bad) {
-		r.note(dataset.Warning, fmt.Sprintf("%d rows in all cannot be read", r.rep.BadRows), "their cells cannot be assigned to columns", "they are left out; correct them in the file")
+		r.note(dataset.Warning, fed.Count(r.rep.BadRows, "row")+" in all cannot be read", "their cells cannot be assigned to columns", "they are left out; correct them in the file")
 	}
 	r.encodingNote()
 	for _, c := range t.Columns {
 		if c.NonFinite > 0 {
 			r.rep.Findings = append(r.rep.Findings, dataset.Finding{Severity: dataset.Info, Column: c.Name,
-				Text: fmt.Sprintf("%d cells hold NaN, an infinity or a number too large", c.NonFinite), Why: "they are no measurements", Remedy: "they are read as missing"})
+				Text: fmt.Sprintf("%s NaN, an infinity or a number too large", fed.Count(c.NonFinite, "cell")+fed.OneOr(c.NonFinite, " holds", " hold")), Why: "such a cell is no measurement", Remedy: "it is read as missing"})
 		}
 	}
 	return t, r.rep, nil
@@ -255,7 +255,7 @@ func (r *reader) encodingNote() {
 	switch {
 	case r.latin == 0:
 	case r.unicode:
-		r.note(dataset.Warning, fmt.Sprintf("%d cells are not UTF-8 while others are", r.latin), "letters may be wrong and categories split", "save the file as CSV UTF-8")
+		r.note(dataset.Warning, fmt.Sprintf("%s not UTF-8 while others are", fed.Count(r.latin, "cell")+fed.OneOr(r.latin, " is", " are")), "letters may be wrong and categories split", "save the file as CSV UTF-8")
 	default:
 		r.rep.Encoding = "Windows-1252"
 		r.note(dataset.Info, "the file is not UTF-8 and was read as Windows-1252", "letters with accents may be wrong", "save the file as CSV UTF-8 if they are")
