@@ -2,7 +2,7 @@ package node
 
 import (
 	"context"
-	"slices"
+	"fmt"
 
 	"synergos.app/desktop/backend/fed"
 	"synergos.app/desktop/backend/node/view"
@@ -43,10 +43,14 @@ func (n *Node) buildInput(ctx context.Context, r experiment.Run, name string) (r
 	if err != nil {
 		return registry.BuildInput{}, fed.Errorf(fed.Unavailable, "Wait until the result has arrived from the coordinator.", "the result of the run is not on this computer: %w", err)
 	}
+	figures, err := registry.FiguresOf(r.Config.Task, len(prep.Classes), r.End.Results)
+	if err != nil {
+		return registry.BuildInput{}, fmt.Errorf("work out the figures of the run: %w", err)
+	}
 	p, _ := n.projects.Get(r.Project)
 	in := registry.BuildInput{
 		Model: name, Run: r.Run, End: *r.End, CreatedMs: r.EndedMs, Params: params, Pipeline: doc.Preparation, Features: prep.Inputs(),
-		Fields: fieldsOf(prep), Classes: prep.Classes, Metrics: n.metricsFile(r), Contribution: map[string]fed.Number{},
+		Fields: fieldsOf(prep), Classes: prep.Classes, Metrics: figures, Contribution: map[string]fed.Number{},
 		Privacy: "No noise was added (no differential privacy). The coordinator and the parties of the run saw each party's updates.",
 		Card:    registry.CardInput{Title: p.Name, IntendedUse: p.Purpose, Contact: n.nameOf(string(p.Admin))},
 		Score:   serving.Score(n.decodePipeline),
@@ -61,29 +65,4 @@ func (n *Node) buildInput(ctx context.Context, r experiment.Run, name string) (r
 		}
 	}
 	return in, nil
-}
-
-func (n *Node) metricsFile(r experiment.Run) registry.MetricsFile {
-	var d view.RunDetail
-	d.ClientMean, d.Pooled.Test = view.MetricSet{}, view.MetricSet{}
-	n.results(&d, r)
-	out := registry.MetricsFile{Pooled: d.Pooled.Test, Macro: d.ClientMean, Worst: fed.Metrics{}}
-	for _, p := range d.Results {
-		x := registry.PartyMetrics{Party: fed.PartyID(p.PartyID), Name: p.Party, Train: p.TrainExamples, Test: p.TestExamples, Metrics: p.Test}
-		if len(p.Alone) > 0 {
-			alone := p.Alone
-			x.Alone = &alone
-		}
-		out.Parties = append(out.Parties, x)
-		for k, v := range p.Test {
-			if w, ok := out.Worst[k]; !ok || (v < w) == higherIsBetter(k) {
-				out.Worst[k] = v
-			}
-		}
-	}
-	return out
-}
-
-func higherIsBetter(metric string) bool {
-	return !slices.Contains([]string{"logLoss", "brier", "mse", "mae", "rmse"}, metric)
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"maps"
-	"slices"
 	"sync"
 
 	"synergos.app/desktop/backend/fed"
@@ -175,20 +174,6 @@ func (c *Catalog) Card(id string) (Entry, bool) {
 		return *e, true
 	}
 	return Entry{}, false
-}
-
-// Cards returns every card that is not withdrawn, newest first.
-func (c *Catalog) Cards() []Entry {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	out := []Entry{}
-	for _, e := range c.cards {
-		if !e.Withdrawn {
-			out = append(out, *e)
-		}
-	}
-	slices.SortFunc(out, newestFirst)
-	return out
 }
 
 func newestFirst(a, b Entry) int {

@@ -151,7 +151,7 @@ func TestCardIsFilledIn(t *testing.T) {
 	must(t, err)
 	card := string(files[FileCard])
 	for _, want := range []string{"## Intended use\n\nScreening in trials.", "## Limits\n\nMeasured on held-out rows", "## Contact\n\nDr. Ada", "| Alpha | Alpha / records | 100-199 |",
-		"20 rounds of averaging (FedAvg)", "round 17", "| All test rows | 16 | 0.8125 | 0.9 |", "| Alpha | 0.5 |", "A row is called disease from a probability of 0.5"} {
+		"20 rounds of averaging (FedAvg)", "went through its training rows once,", "The model is that of round 17, which had the lowest validation loss.", "| All test rows | 16 | 0.8125 | 0.9 |", "| Alpha | 0.5 |", "A row is called disease from a probability of 0.5"} {
 		if !strings.Contains(card, want) {
 			t.Errorf("the card lacks %q:\n%s", want, card)
 		}
@@ -160,6 +160,22 @@ func TestCardIsFilledIn(t *testing.T) {
 	must(t, json.Unmarshal(files[FileLineage], &l))
 	if l.Seed != "9223372036854775813" || l.Round != 17 || len(l.Parties) != 2 {
 		t.Errorf("lineage %+v", l)
+	}
+}
+
+// Without validation rows no round was chosen.
+func TestCardClaimsNoChoiceWithoutValidation(t *testing.T) {
+	w := newWorld(t, "Alpha", "Beta")
+	in := w.input(1)
+	in.Run.Config.Validation, in.Run.Config.Train.Epochs = nil, 3
+	in.End.Best = in.End.Rounds
+	_, files, err := Build(in)
+	must(t, err)
+	card := string(files[FileCard])
+	for _, want := range []string{"The model is that of round 20, the last one.", "went through its training rows 3 times,"} {
+		if !strings.Contains(card, want) {
+			t.Errorf("the card lacks %q:\n%s", want, card)
+		}
 	}
 }
 
@@ -178,5 +194,12 @@ func TestFiguresOf(t *testing.T) {
 	}
 	if (*m.Parties[0].Alone)["accuracy"] != .5 || m.Parties[1].Alone != nil || m.Parties[0].Test != 10 {
 		t.Errorf("%+v", m.Parties)
+	}
+	shy := sums(30, 15, 30)
+	shy.Confusion, shy.Scores = nil, nil // tells nothing per class
+	m, err = FiguresOf(fed.TaskClassify, 2, []fed.RunResult{{Name: "Alpha", Test: sums(10, 9, 2), Alone: &fed.Sums{}}, {Name: "Beta", Test: shy}})
+	must(t, err)
+	if _, mean := m.Macro["balancedAccuracy"]; mean || m.Worst["balancedAccuracy"] != .9 || m.Macro["accuracy"] != .7 || m.Parties[0].Alone != nil {
+		t.Errorf("a figure that one party leaves undefined: %+v", m)
 	}
 }

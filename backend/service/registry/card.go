@@ -103,12 +103,16 @@ func partiesText(lin Lineage) string {
 
 func trainingText(in BuildInput, lin Lineage) string {
 	t := in.Run.Config.Train
-	length := fmt.Sprintf("went through its training rows %d times", t.Epochs)
+	length := "went through its training rows " + fed.OneOr(t.Epochs, "once", fed.Count(t.Epochs, "time"))
 	if t.Steps > 0 {
-		length = fmt.Sprintf("made %d steps", t.Steps)
+		length = "made " + fed.Count(t.Steps, "step")
 	}
-	s := fmt.Sprintf("%d rounds of %s. In each round every party %s, with %d rows a step (%s, learning rate %v). The model is that of round %d, which had the lowest validation loss.",
-		lin.Rounds, strategyWords(lin.Strategy), length, t.Batch, line(t.Optimizer), t.LR, lin.Round)
+	why := "the last one"
+	if in.Run.Config.HoldOut() > 0 {
+		why = "which had the lowest validation loss"
+	}
+	s := fmt.Sprintf("%s of %s. In each round every party %s, with %s a step (%s, learning rate %v). The model is that of round %d, %s.",
+		fed.Count(lin.Rounds, "round"), strategyWords(lin.Strategy), length, fed.Count(t.Batch, "row"), line(t.Optimizer), t.LR, lin.Round, why)
 	if len(lin.Contribution) == 0 {
 		return s
 	}

@@ -15,7 +15,8 @@ var lowIsGood = map[string]bool{"logLoss": true, "brier": true, "mse": true, "ma
 
 // FiguresOf finishes the results of a run for a task with classes classes (0 for
 // a regression): pooled by merging the sums, macro as the mean over parties, and
-// the worst party, figure by figure.
+// the worst party, figure by figure. A figure that some party leaves undefined has no
+// mean.
 func FiguresOf(task string, classes int, results []fed.RunResult) (MetricsFile, error) {
 	out := MetricsFile{Macro: fed.Metrics{}, Worst: fed.Metrics{}, Parties: []PartyMetrics{}}
 	pooled := metric.New(classes)
@@ -25,7 +26,7 @@ func FiguresOf(task string, classes int, results []fed.RunResult) (MetricsFile, 
 			return MetricsFile{}, fmt.Errorf("pool the results of %s: %w", r.Name, err)
 		}
 		p := PartyMetrics{Party: r.Party, Name: r.Name, Train: r.Train, Test: r.Test.Examples, Metrics: metric.Finish(task, classes, r.Test)}
-		if r.Alone != nil {
+		if r.Alone != nil && r.Alone.Examples > 0 {
 			alone := metric.Finish(task, classes, *r.Alone)
 			p.Alone = &alone
 		}
@@ -33,16 +34,19 @@ func FiguresOf(task string, classes int, results []fed.RunResult) (MetricsFile, 
 	}
 	out.Pooled = metric.Finish(task, classes, pooled)
 	for _, name := range slices.Sorted(maps.Keys(out.Pooled)) {
-		if mean, worst, ok := spread(name, out.Parties); ok {
-			out.Macro[name], out.Worst[name] = fed.Number(mean), fed.Number(worst)
+		mean, worst, n := spread(name, out.Parties)
+		if n > 0 {
+			out.Worst[name] = fed.Number(worst)
+		}
+		if n == len(out.Parties) {
+			out.Macro[name] = fed.Number(mean)
 		}
 	}
 	return out, nil
 }
 
-// spread returns the mean and the worst of a figure over the parties that have it.
-func spread(name string, parties []PartyMetrics) (mean, worst float64, ok bool) {
-	n := 0.0
+// spread returns the mean and the worst of a figure over the n parties that have it.
+func spread(name string, parties []PartyMetrics) (mean, worst float64, n int) {
 	for _, p := range parties {
 		v, has := p.Metrics[name]
 		if !has || !v.Finite() {
@@ -59,5 +63,5 @@ func spread(name string, parties []PartyMetrics) (mean, worst float64, ok bool) 
 		mean += float64(v)
 		n++
 	}
-	return mean / n, worst, n > 0
+	return mean / float64(n), worst, n
 }

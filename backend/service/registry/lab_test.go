@@ -230,7 +230,7 @@ func (w *world) input(seed uint64) BuildInput {
 		{Name: "vessels", Kind: "category", Type: "category", Values: []string{"0", "1", "2"}, Low: nan, High: nan},
 	}
 	classes := []string{"healthy", "disease"}
-	cfg := fed.RunConfig{Task: fed.TaskClassify, Target: "num", Model: fed.ModelSpec{Family: model.Logistic}, Train: fed.TrainSpec{Optimizer: "sgd", LR: .1, Batch: 16, Epochs: 1}, Strategy: fed.StrategySpec{Name: "fedavg"}, Rounds: 20, Seed: 1<<63 + 5}
+	cfg := fed.RunConfig{Task: fed.TaskClassify, Target: "num", Model: fed.ModelSpec{Family: model.Logistic}, Train: fed.TrainSpec{Optimizer: "sgd", LR: .1, Batch: 16, Epochs: 1}, Validation: &fed.Validation{Fraction: .2}, Strategy: fed.StrategySpec{Name: "fedavg"}, Rounds: 20, Seed: 1<<63 + 5}
 	m, err := model.New(cfg.Model, cfg.Task, 4, 2)
 	must(w.t, err)
 	params, rng := m.Zeros(), rand.New(rand.NewPCG(seed, 1))

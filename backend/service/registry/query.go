@@ -245,20 +245,6 @@ func (r *Registry) requests(pass func(StageRequest) bool) []StageRequest {
 	return out
 }
 
-// Containing returns the versions whose lineage has a party, by project, model
-// and number.
-func (r *Registry) Containing(party fed.PartyID) []Version {
-	out := []Version{}
-	for _, m := range r.Models() {
-		for _, v := range slices.Backward(m.Versions) {
-			if slices.Contains(v.Manifest.Parties, party) {
-				out = append(out, v)
-			}
-		}
-	}
-	return out
-}
-
 // list returns the project's models, by name.
 func (st *state) list() []Model {
 	out := []Model{}
