@@ -162,8 +162,8 @@ func (n noETag) WriteHeader(status int) {
 	n.ResponseWriter.WriteHeader(status)
 }
 
-// Desktop is what the page may ask of the system: dialogs, clipboard,
-// notifications, the window. Every exported method can be called from
+// Desktop is what the page may ask of the system: dialogs, clipboard, the file
+// manager, the end. Every exported method can be called from
 // JavaScript, so nothing of the domain is here.
 type Desktop struct {
 	host *host
@@ -329,30 +329,14 @@ func safely(name string, f func() error) (err error) {
 	return f()
 }
 
-// OpenFiles asks for files and returns their paths, none when cancelled.
-func (d *Desktop) OpenFiles() (paths []string, err error) {
-	err = safely("open files", func() error {
+// OpenFile asks for a file and returns its path, "" when cancelled.
+func (d *Desktop) OpenFile() (path string, err error) {
+	err = safely("open file", func() error {
 		ctx, err := d.window()
 		if err != nil {
 			return err
 		}
-		paths, err = runtime.OpenMultipleFilesDialog(ctx, runtime.OpenDialogOptions{Title: "Choose files"})
-		return err
-	})
-	if paths == nil {
-		paths = []string{}
-	}
-	return paths, err
-}
-
-// OpenFolder asks for a folder and returns its path, "" when cancelled.
-func (d *Desktop) OpenFolder() (path string, err error) {
-	err = safely("open folder", func() error {
-		ctx, err := d.window()
-		if err != nil {
-			return err
-		}
-		path, err = runtime.OpenDirectoryDialog(ctx, runtime.OpenDialogOptions{Title: "Choose a folder", CanCreateDirectories: true})
+		path, err = runtime.OpenFileDialog(ctx, runtime.OpenDialogOptions{Title: "Choose a file"})
 		return err
 	})
 	return path, err
@@ -375,22 +359,6 @@ func (d *Desktop) SaveFile(name, address string) (path string, err error) {
 	return path, err
 }
 
-// Notify mirrors an inbox entry to the system. Failing is normal; the inbox has it.
-func (d *Desktop) Notify(title, text string) error {
-	return safely("notify", func() error {
-		ctx, err := d.window()
-		if err != nil {
-			return err
-		}
-		if err := runtime.InitializeNotifications(ctx); err != nil {
-			return err
-		}
-		return runtime.SendNotification(ctx, runtime.NotificationOptions{
-			ID: fmt.Sprintf("synergos-%d", time.Now().UnixNano()), Title: oneLine(title), Body: oneLine(text),
-		})
-	})
-}
-
 // CopyText puts text on the clipboard.
 func (d *Desktop) CopyText(text string) error {
 	return safely("copy", func() error {
@@ -410,30 +378,6 @@ func (d *Desktop) Reveal(path string) error {
 			return err
 		}
 		return openOutside(d.root, folder)
-	})
-}
-
-// OpenURL opens an address of the allow-list in the browser.
-func (d *Desktop) OpenURL(address string) error {
-	return safely("open address", func() error {
-		ctx, err := d.window()
-		if err != nil {
-			return err
-		}
-		address, err := allowedURL(address)
-		if err != nil {
-			return err
-		}
-		runtime.BrowserOpenURL(ctx, address)
-		return nil
-	})
-}
-
-// ShowWindow brings the window to the front.
-func (d *Desktop) ShowWindow() error {
-	return safely("show", func() error {
-		d.raise()
-		return nil
 	})
 }
 

@@ -45,7 +45,7 @@ func (s *seat) tool(name string, args ...string) string {
 // The titles of the windows, as patterns.
 const (
 	mainWindow = "Synergos$"
-	fileDialog = "^Choose (a file|files)$"
+	fileDialog = "^Choose a file$"
 )
 
 // visible returns the window with such a title, "" when there is none.

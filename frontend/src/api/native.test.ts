@@ -33,8 +33,7 @@ const answer = (x: unknown) => () => Promise.resolve(x)
 describe('in a browser', () => {
   it('has no native dialog, and says so', async () => {
     expect(native.inWindow()).toBe(false)
-    expect(await native.openFiles()).toBeNull()
-    expect(await native.openFolder()).toBeNull()
+    expect(await native.openFile()).toBeNull()
     expect(await native.reveal('/a')).toBe(false)
   })
 
@@ -73,15 +72,7 @@ describe('in a browser', () => {
     expect(document.querySelector('textarea')).toBeNull()
   })
 
-  it('opens an address without handing over this page', async () => {
-    const open = vi.spyOn(window, 'open').mockReturnValue(null)
-    await native.openURL('https://example.org')
-    expect(open).toHaveBeenCalledWith('https://example.org', '_blank', 'noopener')
-  })
-
   it('does nothing where nothing can be done', async () => {
-    await native.notify('a', 'b')
-    await native.showWindow()
     await native.quit()
     native.hideWindow()
     expect(native.whenClosing(() => undefined)()).toBeUndefined()
@@ -89,14 +80,12 @@ describe('in a browser', () => {
 })
 
 describe('in the window', () => {
-  it('takes the paths of the dialog; none when it was cancelled', async () => {
-    bind({ OpenFiles: answer(['/a.csv', '/b.csv']), OpenFolder: answer('/data') })
+  it('takes the path of the dialog; none when it was cancelled', async () => {
+    bind({ OpenFile: answer('/a.csv') })
     expect(native.inWindow()).toBe(true)
-    expect(await native.openFiles()).toEqual(['/a.csv', '/b.csv'])
-    expect(await native.openFolder()).toBe('/data')
+    expect(await native.openFile()).toBe('/a.csv')
     bind()
-    expect(await native.openFiles()).toEqual([])
-    expect(await native.openFolder()).toBe('')
+    expect(await native.openFile()).toBe('')
   })
 
   it('lets Go write the file', async () => {
@@ -111,31 +100,22 @@ describe('in the window', () => {
     expect(await native.saveFile('m.zip', '/models/a/versions/1/export')).toBe('/home/anna/m.zip')
   })
 
-  it('copies, notifies, reveals and opens by Go', async () => {
+  it('copies, reveals and quits by Go', async () => {
     const d = bind()
     expect(await native.copyText('x')).toBe(true)
-    await native.notify('title', 'text')
     expect(await native.reveal('/a')).toBe(true)
-    await native.openURL('https://example.org')
-    await native.showWindow()
     await native.quit()
     expect(d.CopyText).toHaveBeenCalledWith('x')
-    expect(d.Notify).toHaveBeenCalledWith('title', 'text')
     expect(d.Reveal).toHaveBeenCalledWith('/a')
-    expect(d.OpenURL).toHaveBeenCalledWith('https://example.org')
-    expect(d.ShowWindow).toHaveBeenCalled()
     expect(d.Quit).toHaveBeenCalled()
     expect(clipboard.writeText).not.toHaveBeenCalled()
   })
 
   const never = () => new Promise<unknown>(() => undefined)
   it.each([
-    ['openFiles', () => native.openFiles(), 600_000],
-    ['openFolder', () => native.openFolder(), 600_000],
+    ['openFile', () => native.openFile(), 600_000],
     ['saveFile', () => native.saveFile('a', '/b'), 600_000],
     ['reveal', () => native.reveal('/a'), 10_000],
-    ['openURL', () => native.openURL('https://example.org'), 10_000],
-    ['showWindow', () => native.showWindow(), 5_000],
     ['quit', () => native.quit(), 10_000],
   ] as const)('%s gives up by itself', async (_name, act, ms) => {
     vi.useFakeTimers()
@@ -148,20 +128,18 @@ describe('in the window', () => {
     expect(failed).toHaveBeenCalledTimes(1)
   })
 
-  it('a notice that does not come through is no failure, nor is a clipboard that hangs', async () => {
+  it('a clipboard that hangs is no failure', async () => {
     vi.useFakeTimers()
-    bind({ Notify: never, CopyText: never })
-    const told = native.notify('a', 'b')
+    bind({ CopyText: never })
     const copied = native.copyText('x')
     await vi.advanceTimersByTimeAsync(5_000)
-    await expect(told).resolves.toBeUndefined()
     await expect(copied).resolves.toBe(true) // by selection
   })
 
   it('leaves no timer behind once Go has answered', async () => {
     vi.useFakeTimers()
-    bind({ OpenFiles: answer(['/a']) })
-    await native.openFiles()
+    bind({ OpenFile: answer('/a') })
+    await native.openFile()
     expect(vi.getTimerCount()).toBe(0)
   })
 

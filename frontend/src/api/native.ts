@@ -2,17 +2,7 @@ import { apiAddress, download } from './client'
 
 // The hand-written face of the one bound struct Desktop, each call with its own
 // timeout and a way that works in a browser. methodNames is compared with Go.
-export const methodNames = [
-  'CopyText',
-  'Notify',
-  'OpenFiles',
-  'OpenFolder',
-  'OpenURL',
-  'Quit',
-  'Reveal',
-  'SaveFile',
-  'ShowWindow',
-] as const
+export const methodNames = ['CopyText', 'OpenFile', 'Quit', 'Reveal', 'SaveFile'] as const
 
 type Method = (typeof methodNames)[number]
 type Bound = Record<Method, (...args: unknown[]) => Promise<unknown>>
@@ -35,19 +25,12 @@ function within<T>(ms: number, p: Promise<T>): Promise<T> {
   })
 }
 
-// openFiles asks for files with the system's dialog and returns their paths; a
-// browser has none to give and answers null.
-export async function openFiles(): Promise<string[] | null> {
+// openFile asks for a file with the system's dialog and returns its path, '' when it
+// was cancelled; a browser has none to give and answers null.
+export async function openFile(): Promise<string | null> {
   const b = bound()
   if (!b) return null
-  return ((await within(600_000, b.OpenFiles())) as string[] | null) ?? []
-}
-
-// openFolder asks for a folder; null in a browser.
-export async function openFolder(): Promise<string | null> {
-  const b = bound()
-  if (!b) return null
-  return ((await within(600_000, b.OpenFolder())) as string | null) ?? ''
+  return ((await within(600_000, b.OpenFile())) as string | null) ?? ''
 }
 
 // saveFile keeps what the API offers under path. The window asks where, lets Go
@@ -107,32 +90,12 @@ function copyBySelection(text: string): boolean {
   return ok
 }
 
-// notify mirrors an inbox entry to the system; failing is normal.
-export async function notify(title: string, text: string): Promise<void> {
-  try {
-    await within(5_000, bound()?.Notify(title, text) ?? Promise.resolve())
-  } catch {
-    // the inbox has it
-  }
-}
-
 // reveal shows a file in the system's file manager; false where that is not possible.
 export async function reveal(path: string): Promise<boolean> {
   const b = bound()
   if (!b) return false
   await within(10_000, b.Reveal(path))
   return true
-}
-
-// openURL opens an address outside; the window only opens what Go allows.
-export async function openURL(url: string): Promise<void> {
-  const b = bound()
-  if (b) await within(10_000, b.OpenURL(url))
-  else window.open(url, '_blank', 'noopener')
-}
-
-export async function showWindow(): Promise<void> {
-  await within(5_000, bound()?.ShowWindow() ?? Promise.resolve())
 }
 
 export async function quit(): Promise<void> {

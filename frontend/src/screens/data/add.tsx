@@ -4,7 +4,7 @@ import { useQuery } from '@tanstack/react-query'
 import { useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { api } from '../../api/endpoints'
-import { inWindow, openFiles } from '../../api/native'
+import { inWindow, openFile } from '../../api/native'
 import { asProblem } from '../../api/problem'
 import { k } from '../../api/queries'
 import type { Dataset } from '../../api/types'
@@ -67,9 +67,9 @@ export function usePick(use: (path: string) => void) {
   }
   const pick = async () => {
     setError(undefined)
-    const paths = await openFiles()
-    if (paths === null) input.current?.click()
-    else if (paths[0]) use(paths[0])
+    const path = await openFile()
+    if (path === null) input.current?.click()
+    else if (path) use(path)
   }
   return { input, share, error, take, pick }
 }
@@ -105,7 +105,7 @@ export function AddModal({
         <input
           ref={p.input}
           type="file"
-          accept=".csv,.tsv,.txt,.data"
+          accept=".csv,.tsv,.txt,.data,.gz"
           hidden
           data-testid="file"
           aria-label={t('data.pick')}
