@@ -199,7 +199,7 @@ func (s *siege) usurp(t *testing.T) {
 		}
 		m.Voters[x.Rank] = p.me()
 	}
-	ballot := fed.Ballot{Run: id, Epoch: 1, Term: acc.Term, Candidate: s.liar.me(), Acc: acc}
+	ballot := fed.Ballot{Run: id, Epoch: 1, Term: acc.Term, Candidate: s.liar.me(), Acc: st.Committed}
 	own := s.liar.keys().Signed(fed.BallotDomain, ballot.SigningBytes())
 	for why, mandate := range map[string]fed.Mandate{
 		"grid: no mandate to coordinate": {}, "grid: mandate not proven": {Ballot: ballot, Votes: []fed.Signature{own, own}},
