@@ -39,6 +39,63 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// Parties that call the same outcomes by other words would make a model of four
+// classes that tells hospitals apart: the columns do not align until they agree.
+func TestOutcomesBySeveralWords(t *testing.T) {
+	file := func(words ...string) *Table {
+		var lines []string
+		for i := range 60 {
+			lines = append(lines, fmt.Sprintf("%d,%s", 40+i%20, words[i%len(words)]))
+		}
+		return rows(t, "age,target", lines...)
+	}
+	for name, c := range map[string]struct {
+		words, others []string
+		labels        map[string]string
+		want          string
+	}{
+		"the same":             {[]string{"0", "1"}, []string{"1", "0"}, nil, ""},
+		"truth and numbers":    {[]string{"true", "false"}, []string{"0", "1"}, nil, Fault},
+		"words and numbers":    {[]string{"sick", "well"}, []string{"0", "1"}, nil, Fault},
+		"other words":          {[]string{"sick", "well"}, []string{"ill", "healthy"}, nil, Warning},
+		"more of the same":     {[]string{"0", "1"}, []string{"0", "1", "2"}, nil, ""},
+		"one each":             {[]string{"0"}, []string{"1"}, nil, ""},
+		"named by the project": {[]string{"true", "false"}, []string{"0", "1"}, map[string]string{"true": "yes", "1": "yes", "false": "no", "0": "no"}, ""},
+	} {
+		cfg := fed.RunConfig{Task: fed.TaskClassify, Target: "target", Labels: c.labels}
+		al, err := Propose(offersOf(t, map[string]*Table{"a": file(c.words...), "b": file(c.others...)}, cfg), cfg)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		got := ""
+		for _, f := range al.Findings {
+			if strings.Contains(f.Text, "has the outcomes") {
+				got = f.Severity
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+		if _, err := al.Draft(); (fed.KindOf(err) == fed.Invalid) != (c.want == Fault) && name != "one each" {
+			t.Errorf("%s: drafted with %v", name, err)
+		}
+	}
+}
+
+// A column that tells which rows train is never read the other way round.
+func TestTestRowsAreNotThoseThatTrain(t *testing.T) {
+	for first, want := range map[string]string{"validation,train": "validation", "train,valid": "valid", "valid,train,test": "test", "Training,Test": "Test", "b,train": "b", "train,a": "a"} {
+		words := strings.Split(first, ",")
+		var lines []string
+		for i := range 30 {
+			lines = append(lines, fmt.Sprintf("%d,%s", i, words[i%len(words)]))
+		}
+		if got := testValue(rows(t, "n,part", lines...).Column("part")); got != want {
+			t.Errorf("%s: %q marks test rows, want %q", first, got, want)
+		}
+	}
+}
+
 func TestConflictsAndGaps(t *testing.T) {
 	var a, b []string
 	for i := range 40 {

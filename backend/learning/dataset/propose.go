@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"synergos.app/desktop/backend/fed"
@@ -59,12 +60,19 @@ func smallCodes(c *ColumnProfile) bool {
 	return c.Distinct >= 3 && c.Distinct <= 6 && c.Min >= 0 && c.Max <= 10
 }
 
+// testValue returns the value that marks test rows: one that says so, else one for
+// rows that were held back, else the last that does not say that its rows train.
 func testValue(c *Column) string {
-	for _, want := range []string{"test", "testing"} {
+	for _, want := range []string{"test", "testing", "valid", "validation"} {
 		for _, s := range c.dict {
 			if strings.EqualFold(s, want) {
 				return s
 			}
+		}
+	}
+	for _, s := range slices.Backward(c.dict) {
+		if !strings.HasPrefix(strings.ToLower(s), "train") {
+			return s
 		}
 	}
 	return c.dict[len(c.dict)-1]
