@@ -2,9 +2,9 @@ package node
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 
 	"synergos.app/desktop/backend/fed"
 	"synergos.app/desktop/backend/node/view"
@@ -24,11 +24,7 @@ func (n *Node) Compare(_ context.Context, ids []string) (view.Comparison, error)
 		out.Runs = append(out.Runs, v)
 		out.Series = append(out.Series, view.ComparisonSeries{RunID: id, Series: slices.DeleteFunc(series(r), func(s view.Series) bool { return s.Party != "" })})
 		configs = append(configs, settingsOf(r))
-		m := map[string]string{}
-		for k, x := range v.Metrics {
-			m[k] = fmt.Sprintf("%.4f", float64(x))
-		}
-		metrics = append(metrics, m)
+		metrics = append(metrics, figuresOf(v))
 	}
 	for _, row := range table(configs) {
 		if allEqual(row.Values) {
@@ -39,6 +35,19 @@ func (n *Node) Compare(_ context.Context, ids []string) (view.Comparison, error)
 	}
 	out.Metrics = append(out.Metrics, table(metrics)...)
 	return out, nil
+}
+
+// figuresOf writes the figures of a finished run: those on test rows. A run that has
+// not finished has figures on other rows only, which stand beside none of them.
+func figuresOf(v view.Run) map[string]string {
+	m := map[string]string{}
+	if v.State != "finished" {
+		return m
+	}
+	for k, x := range v.Metrics {
+		m[k] = strconv.FormatFloat(float64(x), 'g', 5, 64)
+	}
+	return m
 }
 
 // settingsOf lists everything that was frozen with a run by dotted names: its whole
