@@ -178,7 +178,7 @@ function items<T>(l: List<T>): T[] {
 // exports name the files that the API offers for keeping.
 export const exportPath = {
   activity: '/activity/export',
-  ledger: (project?: string) => `/ledger/export${project ? `?project=${e(project)}` : ''}`,
+  ledger: (project: string) => `/ledger/export?project=${e(project)}`,
   version: (model: string, n: number) => `/models/${e(model)}/versions/${n}/export`,
   card: (model: string, n: number) => `/models/${e(model)}/versions/${n}/card`,
   experiment: (id: string) => `/experiments/${e(id)}/config`,

@@ -30,7 +30,7 @@ export function Catalog() {
   return (
     <Page title={t('catalog.title')} sub={t('catalog.sub')}>
       <Tabs
-        value={query.get('tab') ?? 'cards'}
+        value={query.get('tab') ?? (query.get('request') ? 'requests' : 'cards')}
         onChange={(v) => setQuery(v === 'cards' ? {} : { tab: v ?? '' }, { replace: true })}
         keepMounted={false}
       >

@@ -60,7 +60,7 @@ export function AlignmentTab({ p }: { p: Project }) {
             }
             hint={a.sentence}
             actions={
-              p.mine && (a.state === 'agreed' || a.state === 'gathering') ? (
+              p.mine && a.state !== 'none' ? (
                 <Button variant="default" size="xs" onClick={() => start.mutate(undefined)} loading={start.isPending}>
                   {t('projects.align.again')}
                 </Button>

@@ -28,6 +28,11 @@ export const layerTypes = [
   'LayerNorm',
   'Softmax',
 ] as const
+
+// bounds are the most that the members of a project accept in a run, whatever they
+// agreed on.
+const bounds = { rounds: 1_000, epochs: 100, steps: 100_000, layers: 32, units: 4_096, validationPercent: 50 } as const
+
 type Template = 'simple' | 'small' | 'large' | 'own'
 
 // templateOf names the template that a model is, or "own".
@@ -140,7 +145,7 @@ function Layers({
               size="xs"
               w={110}
               min={1}
-              max={10_000}
+              max={bounds.units}
               aria-label={t('projects.model.units', { number: i + 1 })}
               value={l.out ?? 16}
               onChange={(v) => set(i, { ...l, out: Number(v) || 1 })}
@@ -221,6 +226,7 @@ function Layers({
           size="xs"
           variant="default"
           leftSection={<IconPlus size={14} />}
+          disabled={layers.length + 2 > bounds.layers}
           onClick={() =>
             onChange([
               ...layers.slice(0, Math.max(0, last)),
@@ -277,7 +283,7 @@ export function TrainSettings({ config: c, onChange }: { config: RunConfig; onCh
           label={label('rounds')}
           value={c.rounds}
           min={1}
-          max={10_000}
+          max={bounds.rounds}
           onChange={(v) => onChange({ ...c, rounds: Number(v) || 1 })}
         />
         <Select
@@ -297,6 +303,7 @@ export function TrainSettings({ config: c, onChange }: { config: RunConfig; onCh
             label={label('steps')}
             value={c.train.steps ?? 10}
             min={1}
+            max={bounds.steps}
             onChange={(v) => train({ steps: Number(v) || 1 })}
           />
         ) : (
@@ -304,6 +311,7 @@ export function TrainSettings({ config: c, onChange }: { config: RunConfig; onCh
             label={label('epochs')}
             value={c.train.epochs ?? 1}
             min={1}
+            max={bounds.epochs}
             onChange={(v) => train({ epochs: Number(v) || 1 })}
           />
         )}
@@ -386,9 +394,9 @@ export function TrainSettings({ config: c, onChange }: { config: RunConfig; onCh
         )}
         <NumberInput
           label={label('validation')}
-          value={Math.round((c.validation?.fraction ?? 0.2) * 100)}
+          value={Math.round((c.validation?.fraction ?? 0) * 100)}
           min={0}
-          max={50}
+          max={bounds.validationPercent}
           suffix="%"
           onChange={(v) => onChange({ ...c, validation: { fraction: (Number(v) || 0) / 100 } })}
         />

@@ -15,7 +15,7 @@ import { ReasonModal } from '../../ui/reason'
 import { Note, View } from '../../ui/states'
 
 // ConsentTab shows what will leave this computer under a project, and lets an
-// invited party accept with limits, or decline.
+// invited party accept with limits, or decline, and one that takes part consent anew.
 export function ConsentTab({ p }: { p: Project }) {
   const { t } = useTranslation()
   const [dataset, setDataset] = useState(p.datasetId ?? '')
@@ -62,21 +62,24 @@ function Sheet({
   const stale = [k.projects, k.inbox, k.home, ['alignment']]
   const accept = useAct(() => api.acceptProject(p.id, dataset, s.digest, limits), {
     stale,
-    done: t('projects.consent.accepted'),
+    done: t(p.state === 'invited' ? 'projects.consent.accepted' : 'projects.consent.changed'),
   })
   const decline = useAct((reason: string) => api.declineProject(p.id, reason), {
     stale,
     done: t('projects.consent.declined'),
   })
-  const invited = p.state === 'invited'
+  const mine = p.parties.find((x) => x.me)?.state
+  const invited = p.state === 'invited' // also when what was accepted has changed
+  const asked = mine === 'invited' && !p.mine
+  const takesPart = mine === 'accepted' && p.state !== 'left' && p.state !== 'archived'
   const set = (key: keyof Limits) => (v: number | string) => setLimits({ ...limits, [key]: Number(v) || 0 })
   return (
     <Stack>
       <Section
-        title={invited ? t('projects.consent.ask', { name: plain(s.asker) }) : t('projects.consent.title')}
+        title={asked ? t('projects.consent.ask', { name: plain(s.asker) }) : t('projects.consent.title')}
         hint={plain(s.purpose, 2000)}
       >
-        {invited && (
+        {(invited || (takesPart && !p.datasetId)) && (
           <Box>
             {s.datasets.length === 0 ? (
               <Note tone="warn">
@@ -151,8 +154,11 @@ function Sheet({
           ]}
         />
       </Section>
-      {invited && (
-        <Section title={t('projects.consent.limits')} hint={t('projects.consent.limitsHint')}>
+      {(invited || takesPart) && (
+        <Section
+          title={t('projects.consent.limits')}
+          hint={t(invited ? 'projects.consent.limitsHint' : 'projects.consent.changeHint')}
+        >
           <Group grow align="flex-start">
             <NumberInput
               label={t('projects.consent.maxRuns')}
@@ -188,11 +194,13 @@ function Sheet({
             />
           </Group>
           <Group mt="md" justify="flex-end">
-            <Button variant="default" onClick={() => setDeclining(true)} loading={decline.isPending}>
-              {t('projects.consent.decline')}
-            </Button>
+            {invited && !p.mine && (
+              <Button variant="default" onClick={() => setDeclining(true)} loading={decline.isPending}>
+                {t('projects.consent.decline')}
+              </Button>
+            )}
             <Button onClick={() => accept.mutate(undefined)} disabled={!dataset || !settled} loading={accept.isPending}>
-              {t('projects.consent.accept')}
+              {t(invited ? 'projects.consent.accept' : 'projects.consent.change')}
             </Button>
           </Group>
         </Section>

@@ -117,7 +117,7 @@ function Actions({ p }: { p: Project }) {
           {t('projects.newExperiment')}
         </Button>
       )}
-      {member && (
+      {member && !p.mine && (
         <Menu position="bottom-end">
           <Menu.Target>
             <Button variant="default" px="xs" aria-label={t('common.more')}>

@@ -5,10 +5,11 @@ import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link } from 'react-router'
 import { api, exportPath } from '../../api/endpoints'
+import { asProblem } from '../../api/problem'
 import { k } from '../../api/queries'
 import type { Check, Contribution, Rewards as RewardsView } from '../../api/types'
 import { clock, day, money, percent, plain, shorten } from '../../format/format'
-import { useAct, useSave } from '../../shell/act'
+import { complain, useAct, useSave } from '../../shell/act'
 import { StateBadge } from '../../ui/badge'
 import { LineChart } from '../../ui/chart'
 import { Page, Section } from '../../ui/page'
@@ -17,6 +18,8 @@ import { Empty, Note, View } from '../../ui/states'
 import { DataTable } from '../../ui/table'
 import { ContributionBars } from '../runs/contribution'
 import { Doubts } from '../runs/doubts'
+
+const drawn = 5 // so many runs have bars; the earlier ones are lines of a table
 
 // Rewards shows who got what for which contribution, and the ledger that proves it.
 export function Rewards() {
@@ -115,7 +118,7 @@ function Body({ d, project }: { d: RewardsView; project: string }) {
         />
       </Section>
       {d.runs.length > 1 && <Timeline runs={d.runs} />}
-      {d.runs.slice(0, 5).map((c) => (
+      {d.runs.slice(0, drawn).map((c) => (
         <Box key={c.runId}>
           <Group justify="space-between" mb={6}>
             <Text fw={600} size="sm">
@@ -126,6 +129,7 @@ function Body({ d, project }: { d: RewardsView; project: string }) {
           <ContributionBars c={c} />
         </Box>
       ))}
+      {d.runs.length > drawn && <Earlier runs={d.runs.slice(drawn)} nameOf={nameOf} />}
       <Ledger d={d} project={project} nameOf={nameOf} />
     </Stack>
   )
@@ -152,21 +156,60 @@ function Timeline({ runs }: { runs: Contribution[] }) {
   )
 }
 
+function Earlier({ runs, nameOf }: { runs: Contribution[]; nameOf: (id: string) => string }) {
+  const { t } = useTranslation()
+  const mine = useMine()
+  return (
+    <Section flush title={t('rewards.earlier')}>
+      <DataTable
+        label={t('rewards.earlier')}
+        rows={runs}
+        rowKey={(c) => c.runId}
+        cols={[
+          {
+            key: 'run',
+            head: t('runs.run'),
+            cell: (c) => <RowLink to={`/runs/${c.runId}?tab=contribution`}>{nameOf(c.runId)}</RowLink>,
+          },
+          {
+            key: 'reward',
+            head: t('rewards.myReward'),
+            num: true,
+            cell: (c) => money(mine(c)?.cents ?? 0, c.currency),
+          },
+          { key: 'receipt', head: t('rewards.receipted'), cell: (c) => <Receipt c={c} /> },
+        ]}
+      />
+    </Section>
+  )
+}
+
+// useMine finds this party's part of a run.
+function useMine() {
+  const identity = useQuery({ queryKey: k.identity, queryFn: api.identity })
+  return (c: Contribution) => c.parties.find((p) => p.partyId === identity.data?.partyId)
+}
+
 function Receipt({ c }: { c: Contribution }) {
   const { t } = useTranslation()
-  const identity = useQuery({ queryKey: k.identity, queryFn: api.identity })
-  const mine = c.parties.find((p) => p.partyId === identity.data?.partyId)
-  const sign = useAct(() => api.receipt(c.runId), { stale: [['rewards']], done: t('rewards.receiptDone') })
+  const mine = useMine()(c)
+  const sign = useAct(() => api.receipt(c.runId), {
+    stale: [['rewards']],
+    done: t('rewards.receiptDone'),
+    quiet: true,
+  })
+  const signed = sign.isSuccess || (sign.isError && asProblem(sign.error).kind === 'exists')
   if (!mine || mine.cents <= 0) return null
   return (
     <Button
       size="xs"
       variant="default"
       leftSection={<IconReceipt size={14} />}
-      onClick={() => sign.mutate(undefined)}
+      onClick={() => sign.mutate(undefined, { onError: (e) => asProblem(e).kind !== 'exists' && complain(e) })}
       loading={sign.isPending}
+      disabled={signed}
     >
-      {t('rewards.receipt')}
+      {t(signed ? 'rewards.receipted' : 'rewards.receipt')}
     </Button>
   )
 }
@@ -179,7 +222,8 @@ function Ledger({ d, project, nameOf }: { d: RewardsView; project: string; nameO
     async () => (await Promise.all((project ? [project] : projectIds).map((p) => api.verifyLedger(p)))).flat(),
     { after: setChecks },
   )
-  const keep = useSave('synergos-ledger.jsonl', exportPath.ledger(project || projectIds[0]))
+  const one = project || (projectIds.length === 1 ? projectIds[0] : '')
+  const keep = useSave('synergos-ledger.jsonl', exportPath.ledger(one))
   return (
     <Section
       flush
@@ -211,13 +255,18 @@ function Ledger({ d, project, nameOf }: { d: RewardsView; project: string; nameO
             leftSection={<IconDownload size={15} />}
             onClick={() => keep.mutate()}
             loading={keep.isPending}
-            disabled={projectIds.length === 0 && !project}
+            disabled={!one}
           >
             {t('rewards.export')}
           </Button>
         </>
       }
     >
+      {!one && projectIds.length > 1 && (
+        <Text size="sm" c="dimmed" px="md" pb="sm">
+          {t('rewards.exportOne')}
+        </Text>
+      )}
       {checks && (
         <Box px="md" pb="sm" role="status">
           <Checks items={checks} />

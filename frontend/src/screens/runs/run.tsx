@@ -26,6 +26,11 @@ import { LiveTab } from './live-tab'
 import { ResultsTab } from './results'
 import { SettingsTab } from './settings-tab'
 
+// mayTakeOver tells whether this party can ask to coordinate a run that is on here.
+export const mayTakeOver = (d: RunDetail) =>
+  ['preparing', 'running', 'finishing', 'pausing'].includes(d.run.state) &&
+  d.parties.some((p) => p.me && p.partyId !== d.run.coordinatorId)
+
 export const going = (state: string) => ['preparing', 'running', 'finishing', 'pausing', 'cancelling'].includes(state)
 
 // RunPage follows one training from the queue to its results.
@@ -172,7 +177,7 @@ function Actions({ d }: { d: RunDetail }) {
           {t('common.resume')}
         </Button>
       )}
-      {d.canCancel && (
+      {(d.canCancel || mayTakeOver(d)) && (
         <Menu position="bottom-end">
           <Menu.Target>
             <Button variant="default" px="xs" aria-label={t('common.more')}>
@@ -180,12 +185,16 @@ function Actions({ d }: { d: RunDetail }) {
             </Button>
           </Menu.Target>
           <Menu.Dropdown>
-            <Menu.Item leftSection={<IconArrowsExchange size={15} />} onClick={() => setModal('takeover')}>
-              {t('runs.takeover')}
-            </Menu.Item>
-            <Menu.Item color="red" leftSection={<IconPlayerStop size={15} />} onClick={() => setModal('cancel')}>
-              {t('runs.stop')}
-            </Menu.Item>
+            {mayTakeOver(d) && (
+              <Menu.Item leftSection={<IconArrowsExchange size={15} />} onClick={() => setModal('takeover')}>
+                {t('runs.takeover')}
+              </Menu.Item>
+            )}
+            {d.canCancel && (
+              <Menu.Item color="red" leftSection={<IconPlayerStop size={15} />} onClick={() => setModal('cancel')}>
+                {t('runs.stop')}
+              </Menu.Item>
+            )}
           </Menu.Dropdown>
         </Menu>
       )}

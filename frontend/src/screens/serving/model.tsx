@@ -30,7 +30,7 @@ import { Stat } from '../../ui/parts'
 import { Note, View } from '../../ui/states'
 import { DataTable } from '../../ui/table'
 import { Batch } from './batch'
-import { isOn } from './serving'
+import { isOn, switchOf } from './serving'
 import { TryIt } from './try-it'
 
 // ServingPage is the panel of one model: switch, address, try it, snippets, counters.
@@ -109,14 +109,7 @@ function Body({ s }: { s: Serving }) {
 function Offer({ s }: { s: Serving }) {
   const { t } = useTranslation()
   const take = useAct(
-    () =>
-      api.switchServing(s.id, {
-        on: true,
-        port: s.port || undefined,
-        expose: s.exposed || undefined,
-        allow: s.allow,
-        accept: true,
-      }),
+    () => api.switchServing(s.id, switchOf(s, { on: true, number: undefined, accept: true })), // from now on it follows production
     { stale: [['serving'], k.home, k.inbox] },
   )
   return (
@@ -168,13 +161,7 @@ function Control({ s }: { s: Serving }) {
   })
   const renew = useAct(() => api.newServingToken(s.id), { stale, after: (r) => setToken(r.token ?? '') })
   const on = flip.isPending ? flip.variables.on : isOn(s) // answers the hand at once
-  const now = (): ServingSwitch => ({
-    on,
-    port: Number(port) || undefined,
-    number: s.follow ? undefined : s.number || undefined,
-    expose: s.exposed || undefined,
-    allow: s.allow,
-  })
+  const now = () => switchOf(s, { on, port: Number(port) || undefined })
   const askExpose = (expose: boolean) => {
     if (!expose) return flip.mutate({ ...now(), expose: false })
     confirm({

@@ -5,7 +5,7 @@ import { useTranslation } from 'react-i18next'
 import { Link } from 'react-router'
 import { api } from '../../api/endpoints'
 import { k } from '../../api/queries'
-import type { Serving } from '../../api/types'
+import type { Serving, ServingSwitch } from '../../api/types'
 import { int, ms, plain, servingPath } from '../../format/format'
 import { useAct } from '../../shell/act'
 import { StateBadge } from '../../ui/badge'
@@ -15,6 +15,17 @@ import { Empty, View } from '../../ui/states'
 import { DataTable } from '../../ui/table'
 
 export const isOn = (s: Serving) => s.state === 'on' || s.state === 'loading' || s.state === 'warming'
+
+// switchOf is what is sent to change one thing of a serving: what is not said would
+// be taken back.
+export const switchOf = (s: Serving, change: Partial<ServingSwitch>): ServingSwitch => ({
+  on: isOn(s),
+  port: s.port || undefined,
+  number: s.follow ? undefined : s.number || undefined,
+  expose: s.exposed || undefined,
+  allow: s.allow,
+  ...change,
+})
 
 // ServingList has a switch for each model that can answer.
 export function ServingList() {
@@ -98,15 +109,9 @@ export function ServingList() {
 
 function OnOff({ s }: { s: Serving }) {
   const { t } = useTranslation()
-  const flip = useAct(
-    (on: boolean) =>
-      api.switchServing(s.id, {
-        on,
-        port: s.port || undefined,
-        number: s.follow ? undefined : s.number || undefined,
-      }),
-    { stale: [['serving'], k.home] },
-  )
+  const flip = useAct((on: boolean) => api.switchServing(s.id, switchOf(s, { on })), {
+    stale: [['serving'], k.home],
+  })
   const can = s.available.length > 0 || isOn(s)
   return (
     <Switch
