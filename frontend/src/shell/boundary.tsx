@@ -1,5 +1,5 @@
 import { Button, Container, Stack, Text, Title } from '@mantine/core'
-import { Component, type ReactNode } from 'react'
+import { Component, type ReactNode, useEffect } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useRouteError } from 'react-router'
 import { api } from '../api/endpoints'
@@ -20,9 +20,20 @@ function Sorry({ error }: { error: unknown }) {
   )
 }
 
-// Crash is shown by the router when a screen throws.
+const reported = new WeakSet<object>() // a screen is drawn more than once with one error
+
+// report tells the app of an error, once.
+function report(error: unknown) {
+  const e = error instanceof Error ? error : new Error(String(error))
+  if (reported.has(e)) return
+  reported.add(e)
+  void api.clientError(e.message, e.stack ?? '', window.location.hash).catch(() => undefined)
+}
+
+// Crash is shown by the router when a screen throws, and reports it to the app.
 export function Crash() {
   const error = useRouteError()
+  useEffect(() => report(error), [error])
   return <Sorry error={error} />
 }
 
@@ -35,7 +46,7 @@ export class ErrorBoundary extends Component<{ children: ReactNode }, { error?: 
   }
 
   componentDidCatch(error: Error) {
-    void api.clientError(error.message, error.stack ?? '', window.location.hash).catch(() => undefined)
+    report(error)
   }
 
   render() {

@@ -29,6 +29,7 @@ beforeEach(() => {
   vi.stubGlobal('EventSource', FakeSse)
 })
 afterEach(() => {
+  vi.useRealTimers()
   window.runtime = undefined
 })
 
@@ -53,11 +54,12 @@ describe('an event', () => {
   })
 
   it('asks once for what many events made old', async () => {
+    vi.useFakeTimers({ shouldAdvanceTime: true })
     const { asked } = await start('/models')
     await waitFor(() => expect(asked('/models')).toBe(1))
     for (let i = 0; i < 30; i++) tell('model', 'heart')
     await waitFor(() => expect(asked('/models')).toBe(2))
-    await new Promise((ok) => setTimeout(ok, 300)) // longer than the gathering: nothing more may come
+    await vi.advanceTimersByTimeAsync(300) // longer than the gathering: nothing more may come
     expect(asked('/models')).toBe(2)
   })
 
