@@ -210,7 +210,7 @@ function StatusLine({ status, live }: { status?: Status; live: boolean }) {
   )
 }
 
-// GridChip shows the running run and who leads it.
+// GridChip shows the run in progress and who coordinates it.
 function GridChip() {
   const { t } = useTranslation()
   const small = useMediaQuery('(max-width: 820px)')
@@ -220,25 +220,16 @@ function GridChip() {
   )
   if (going.length === 0) return null
   const r = going[0]
+  const now = { coordinator: r.coordinator, round: r.round, rounds: r.rounds }
   return (
     <Tooltip label={r.why || r.sentence}>
       <UnstyledButton
         component={Link}
         to={`/runs/${r.id}`}
-        aria-label={t('shell.grid', {
-          coordinator: r.coordinator || t('shell.electing'),
-          round: r.round,
-          rounds: r.rounds,
-        })}
+        aria-label={t(r.coordinator ? 'shell.grid' : 'shell.gridElecting', now)}
       >
         <Badge size="lg" variant="light" leftSection={<IconTopologyStar3 size={14} />}>
-          {small
-            ? `${r.round}/${r.rounds}`
-            : t('shell.gridChip', {
-                coordinator: r.coordinator || t('shell.electing'),
-                round: r.round,
-                rounds: r.rounds,
-              })}
+          {small ? `${r.round}/${r.rounds}` : t(r.coordinator ? 'shell.gridChip' : 'shell.gridChipElecting', now)}
           {going.length > 1 && ` +${going.length - 1}`}
         </Badge>
       </UnstyledButton>

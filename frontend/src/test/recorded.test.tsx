@@ -122,7 +122,7 @@ describe('a party that has just been made', () => {
     ['models', '/models', /Go to runs/],
     ['serving', '/serving', /model/i],
     ['rewards', '/rewards', /project/i],
-    ['activity', '/activity', /Nothing has left this computer/],
+    ['activity', '/activity', /has sent no message/],
     ['peers', '/peers', /invite link/],
     ['comparison', '/runs/compare', /runs/],
   ]

@@ -17,7 +17,7 @@ import { DataTable } from '../../ui/table'
 
 const page = 100
 
-// Activity lists everything that has left this computer.
+// Activity lists every message that this computer sent to another party.
 export function Activity() {
   const { t } = useTranslation()
   const [to, setTo] = useState('')
@@ -68,7 +68,7 @@ export function Activity() {
                 {t('activity.removedText', { until: d.removed.until ? day(d.removed.until) : '' })}
               </Note>
             )}
-            <Totals d={d} to={to} kind={kind} onTo={setTo} onKind={setKind} />
+            <Totals d={d} check={check} to={to} kind={kind} onTo={setTo} onKind={setKind} />
             <Frames q={q} />
           </Stack>
         )}
@@ -79,12 +79,14 @@ export function Activity() {
 
 function Totals({
   d,
+  check,
   to,
   kind,
   onTo,
   onKind,
 }: {
   d: ActivityView
+  check?: Check
   to: string
   kind: string
   onTo: (s: string) => void
@@ -98,10 +100,14 @@ function Totals({
       title={
         <Group gap="xs" component="span" style={{ display: 'inline-flex' }}>
           {t('activity.totals')}
-          <StateBadge
-            state={d.chain.ok ? 'pass' : 'fail'}
-            word={d.chain.ok ? t('rewards.chainOk') : t('rewards.chainBroken')}
-          />
+          {check ? (
+            <StateBadge
+              state={check.ok ? 'pass' : 'fail'}
+              word={check.ok ? t('rewards.chainOk') : t('rewards.chainBroken')}
+            />
+          ) : (
+            <StateBadge state="unknown" word={t('activity.unchecked')} />
+          )}
         </Group>
       }
       hint={d.chain.text}

@@ -76,6 +76,12 @@ export function Peers() {
   )
 }
 
+const lookingWords = { on: 'peers.looking', off: 'peers.notLooking', blocked: 'peers.blocked' } as const
+
+// pairedParties counts parties, which may have several computers each.
+const pairedParties = (peers: Peer[]) =>
+  new Set(peers.filter((p) => p.state === 'paired').map((p) => p.partyId || p.deviceId)).size
+
 function PeersBody({ d, onPair }: { d: PeerList; onPair: (p: Pairing) => void }) {
   const { t } = useTranslation()
   const [face, setFace] = useState('star')
@@ -90,7 +96,7 @@ function PeersBody({ d, onPair }: { d: PeerList; onPair: (p: Pairing) => void })
         </Note>
       )}
       <Section
-        title={t('peers.paired', { count: known.length })}
+        title={t('peers.paired', { count: pairedParties(d.items) })}
         actions={
           known.length > 0 && (
             <SegmentedControl
@@ -156,7 +162,7 @@ function PeersBody({ d, onPair }: { d: PeerList; onPair: (p: Pairing) => void })
           <Group gap="sm" py="xs">
             <Radar />
             <Text size="sm" c="dimmed">
-              {d.discovery.state === 'on' ? t('peers.looking') : t('peers.notLooking')}
+              {t(lookingWords[d.discovery.state])}
             </Text>
           </Group>
         ) : (
