@@ -134,8 +134,8 @@ async function train(p) {
 }
 
 async function promote(p) {
-  await w.click(button(p, 'Keep as a model'))
-  await w.click(dialog(p).getByRole('button', { name: 'Keep as a model' }))
+  await w.click(button(p, 'Register as a model'))
+  await w.click(dialog(p).getByRole('button', { name: 'Register as a model' }))
   await heading(p, /version 1/).waitFor()
   await w.click(button(p, 'Change the stage'))
   await w.click(p.page.getByRole('menuitem', { name: 'Move to production' }))

@@ -16,9 +16,9 @@ export default async function () {
 async function register(p) {
   await go(p, 'Runs')
   await w.click(link(p, /Learning rate, run 1/))
-  await w.click(button(p, 'Keep as a model'))
+  await w.click(button(p, 'Register as a model'))
   await dialog(p).getByLabel('Name of the model').fill('heart-risk')
-  await w.click(dialog(p).getByRole('button', { name: 'Keep as a model' }))
+  await w.click(dialog(p).getByRole('button', { name: 'Register as a model' }))
   await heading(p, 'heart-risk, version 1').waitFor()
   await w.see(p, '50-version')
   await tab(p, 'Checks')

@@ -112,7 +112,7 @@ export function CardPage() {
                       e.card.terms.families.length ? list(e.card.terms.families) : t('catalog.anyFamily'),
                     ],
                     [
-                      t('data.expires'),
+                      t('catalog.ends'),
                       e.card.terms.expiresDays > 0
                         ? t('common.days', { count: e.card.terms.expiresDays })
                         : t('catalog.noEnd'),

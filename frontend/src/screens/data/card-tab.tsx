@@ -222,7 +222,7 @@ function Terms({ c, edit }: { c: CardPreview; edit: (e: DatasetEdit) => void }) 
           onChange={(v) => change({ purposes: v })}
           maxTags={32}
         />
-        <Group grow align="flex-start">
+        <Group grow align="flex-end">
           <NumberInput
             label={t('data.minParties')}
             key={`m${terms.minParties}`}
@@ -236,6 +236,7 @@ function Terms({ c, edit }: { c: CardPreview; edit: (e: DatasetEdit) => void }) 
           />
           <NumberInput
             label={t('data.expires')}
+            description={t('data.expiresHint')}
             key={`e${terms.expiresDays}`}
             defaultValue={terms.expiresDays}
             min={0}
