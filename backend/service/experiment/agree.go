@@ -31,10 +31,11 @@ type Sheet struct {
 }
 
 // Difference is one point in which a run asks for something else than was agreed.
-// Text completes "the run ...".
+// Text completes "the run ..."; Hint says what to do.
 type Difference struct {
 	Field string
 	Text  string
+	Hint  string
 }
 
 // Differences are all such points; none means that the run is as agreed.
@@ -46,11 +47,14 @@ func (d Differences) Err(kind fed.Kind) error {
 	if len(d) == 0 {
 		return nil
 	}
-	texts := make([]string, len(d))
-	for i, x := range d {
-		texts[i] = x.Text
+	var texts, hints []string
+	for _, x := range d {
+		texts = append(texts, x.Text)
+		if x.Hint != "" && !slices.Contains(hints, x.Hint) {
+			hints = append(hints, x.Hint)
+		}
 	}
-	return fed.Errorf(kind, "Start from the project's configuration, or make a new project.", "the run is not what the parties of the project agreed: it %s", strings.Join(texts, "; it "))
+	return fed.Errorf(kind, strings.Join(hints, " "), "the run is not what the parties of the project agreed: it %s", strings.Join(texts, "; it "))
 }
 
 // Agrees compares a run's configuration with what its project agreed. The party
@@ -60,71 +64,74 @@ func (d Differences) Err(kind fed.Kind) error {
 // them is free within bounds.
 func Agrees(s Sheet, c fed.RunConfig) Differences {
 	var out Differences
-	add := func(field, format string, args ...any) {
-		out = append(out, Difference{Field: field, Text: fmt.Sprintf(format, args...)})
+	add := func(field, hint, format string, args ...any) {
+		out = append(out, Difference{Field: field, Text: fmt.Sprintf(format, args...), Hint: hint})
 	}
 	sameRows(s.Config, c, add)
 	withinBounds(c, max(s.Floor, 1), add)
 	if len(out) == 0 {
 		if err := Check(c); err != nil {
-			add("configuration", "cannot be trained: %v", err)
+			add("configuration", cmp.Or(fed.HintOf(err), asAgreed), "cannot be trained: %v", err)
 		}
 	}
 	return out
 }
 
-type adder func(field, format string, args ...any)
+type adder func(field, hint, format string, args ...any)
+
+// asAgreed is what to do about rows and columns: what a project reads never changes.
+const asAgreed = "Start from the project's configuration, or make a new project."
 
 // sameRows compares what decides which rows and columns are read, and how.
 func sameRows(agreed, c fed.RunConfig, add adder) {
 	if c.Task != agreed.Task {
-		add("task", "has another task: %s instead of %s", name(c.Task), name(agreed.Task))
+		add("task", asAgreed, "has another task: %s instead of %s", name(c.Task), name(agreed.Task))
 	}
 	if c.Target != agreed.Target {
-		add("target", "predicts another column: %s instead of %s", name(c.Target), name(agreed.Target))
+		add("target", asAgreed, "predicts another column: %s instead of %s", name(c.Target), name(agreed.Target))
 	}
 	if !maps.Equal(c.Labels, agreed.Labels) {
-		add("labels", "gives the values of the target other classes")
+		add("labels", asAgreed, "gives the values of the target other classes")
 	}
 	if !sameNames(c.Drop, agreed.Drop) {
-		add("drop", "leaves out other columns")
+		add("drop", asAgreed, "leaves out other columns")
 	}
 	if !sameNames(c.Categorical, agreed.Categorical) {
-		add("categorical", "reads other columns as categories")
+		add("categorical", asAgreed, "reads other columns as categories")
 	}
 	if cmp.Or(c.Missing, "impute") != cmp.Or(agreed.Missing, "impute") {
-		add("missing", "treats missing values in another way")
+		add("missing", asAgreed, "treats missing values in another way")
 	}
 	if cmp.Or(c.Scaling, "federated") != cmp.Or(agreed.Scaling, "federated") {
-		add("scaling", "scales the columns in another way")
+		add("scaling", asAgreed, "scales the columns in another way")
 	}
 	if c.Test != agreed.Test {
-		add("test", "takes other test rows: %s instead of %s", split(c.Test), split(agreed.Test))
+		add("test", asAgreed, "takes other test rows: %s instead of %s", split(c.Test), split(agreed.Test))
 	}
 }
 
 // withinBounds checks what a run may choose for itself.
 func withinBounds(c fed.RunConfig, floor int, add adder) {
 	if c.Test.Column == "" && !(c.Test.Fraction >= 0 && c.Test.Fraction <= MaxTest) {
-		add("test", "keeps more than %.0f %% of the rows for the test", 100*MaxTest)
+		add("test", fmt.Sprintf("Keep at most %.0f %% of the rows for the test.", 100*MaxTest), "keeps more than %.0f %% of the rows for the test", 100*MaxTest)
 	}
 	if h := c.HoldOut(); !(h >= 0 && h <= MaxValidation) {
-		add("validation", "holds out more than %.0f %% of the training rows", 100*MaxValidation)
+		add("validation", fmt.Sprintf("Hold out at most %.0f %% of the training rows.", 100*MaxValidation), "holds out more than %.0f %% of the training rows", 100*MaxValidation)
 	}
 	if c.Rounds > MaxRounds {
-		add("rounds", "has more than %d rounds", MaxRounds)
+		add("rounds", "Use at most "+fed.Count(MaxRounds, "round")+".", "has more than %s", fed.Count(MaxRounds, "round"))
 	}
 	if c.Train.Epochs > MaxEpochs {
-		add("epochs", "passes more than %d times over the rows in a round", MaxEpochs)
+		add("epochs", "Pass over the rows at most "+fed.Count(MaxEpochs, "time")+" in a round.", "passes more than %d times over the rows in a round", MaxEpochs)
 	}
 	if c.Train.Steps > MaxSteps {
-		add("steps", "has more than %d steps in a round", MaxSteps)
+		add("steps", "Use at most "+fed.Count(MaxSteps, "step")+" in a round.", "has more than %s in a round", fed.Count(MaxSteps, "step"))
 	}
 	if s := c.Train.Steps; s > 0 && s < floor && s*min(c.Train.Batch, floor) < floor {
-		add("steps", "would learn from fewer than %d rows in a round", floor)
+		add("steps", "Use more steps, or more rows a step.", "would learn from fewer than %s in a round", fed.Count(floor, "row"))
 	}
 	if c.Contribution != "" && c.Contribution != "shapley" && c.Contribution != "none" {
-		add("contribution", "measures contributions in a way that is not known")
+		add("contribution", "Measure contributions with Shapley values, or not at all.", "measures contributions in a way that is not known")
 	}
 	withinSize(c, add)
 }
@@ -134,15 +141,15 @@ func withinBounds(c fed.RunConfig, floor int, add adder) {
 func withinSize(c fed.RunConfig, add adder) {
 	families := map[string][]string{fed.TaskClassify: {"logistic", "layers"}, fed.TaskRegress: {"linear", "layers"}}
 	if !slices.Contains(families[c.Task], c.Model.Family) {
-		add("model", "trains a kind of model that does not fit the task: %s", name(c.Model.Family))
+		add("model", "Choose another kind of model.", "trains a kind of model that does not fit the task: %s", name(c.Model.Family))
 	}
 	if len(c.Model.Layers) > MaxLayers {
-		add("model", "trains a model of more than %d layers", MaxLayers)
+		add("model", "Use at most "+fed.Count(MaxLayers, "layer")+".", "trains a model of more than %d layers", MaxLayers)
 		return
 	}
 	for _, l := range c.Model.Layers {
 		if l.Out > MaxWidth {
-			add("model", "trains a model with a layer of more than %d outputs", MaxWidth)
+			add("model", "Use layers of at most "+fed.Count(MaxWidth, "output")+".", "trains a model with a layer of more than %s", fed.Count(MaxWidth, "output"))
 			return
 		}
 	}

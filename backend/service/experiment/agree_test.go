@@ -73,15 +73,15 @@ func TestRunNotAsAgreed(t *testing.T) {
 		"validation":            {"validation", "50 %", func(c *fed.RunConfig) { c.Validation = &fed.Validation{Fraction: 0.51} }},
 		"validation below 0":    {"validation", "50 %", func(c *fed.RunConfig) { c.Validation = &fed.Validation{Fraction: -0.1} }},
 		"validation of no size": {"validation", "50 %", func(c *fed.RunConfig) { c.Validation = &fed.Validation{Fraction: math.NaN()} }},
-		"rounds":                {"rounds", "1000", func(c *fed.RunConfig) { c.Rounds = MaxRounds + 1 }},
+		"rounds":                {"rounds", "1,000 rounds", func(c *fed.RunConfig) { c.Rounds = MaxRounds + 1 }},
 		"epochs":                {"epochs", "100", func(c *fed.RunConfig) { c.Train.Epochs = MaxEpochs + 1 }},
-		"steps":                 {"steps", "100000", func(c *fed.RunConfig) { c.Train.Epochs, c.Train.Steps = 0, MaxSteps+1 }},
+		"steps":                 {"steps", "100,000 steps", func(c *fed.RunConfig) { c.Train.Epochs, c.Train.Steps = 0, MaxSteps+1 }},
 		"one row":               {"steps", "fewer than 10 rows", func(c *fed.RunConfig) { c.Train.Epochs, c.Train.Steps, c.Train.Batch = 0, 1, 1 }},
 		"nine rows":             {"steps", "fewer than 10 rows", func(c *fed.RunConfig) { c.Train.Epochs, c.Train.Steps, c.Train.Batch = 0, 3, 3 }},
 		"family":                {"model", "linear", func(c *fed.RunConfig) { c.Model.Family = "linear" }},
 		"unknown family":        {"model", "lookup", func(c *fed.RunConfig) { c.Model.Family = "lookup" }},
 		"layers":                {"model", "32 layers", func(c *fed.RunConfig) { c.Model = layers(MaxLayers+1, 4) }},
-		"width":                 {"model", "4096", func(c *fed.RunConfig) { c.Model = layers(2, MaxWidth+1) }},
+		"width":                 {"model", "4,096 outputs", func(c *fed.RunConfig) { c.Model = layers(2, MaxWidth+1) }},
 		"contribution":          {"contribution", "contributions", func(c *fed.RunConfig) { c.Contribution = "leave-one-out" }},
 		"what no run can use":   {"configuration", "learning rate", func(c *fed.RunConfig) { c.Train.LR = 0 }},
 		"no rounds":             {"configuration", "rounds", func(c *fed.RunConfig) { c.Rounds = 0 }},
@@ -114,7 +114,11 @@ func TestAgreedBeyondBounds(t *testing.T) {
 	if len(d) != 2 || d[0].Field != "test" || d[1].Field != "validation" {
 		t.Fatalf("got %v", d)
 	}
-	if text := d.Err(fed.Invalid).Error(); !strings.Contains(text, d[0].Text) || !strings.Contains(text, d[1].Text) {
+	err := d.Err(fed.Invalid)
+	if text := err.Error(); !strings.Contains(text, d[0].Text) || !strings.Contains(text, d[1].Text) {
 		t.Error(text)
+	}
+	if hint := fed.HintOf(err); hint != "Keep at most 50 % of the rows for the test. Hold out at most 50 % of the training rows." {
+		t.Error(hint)
 	}
 }

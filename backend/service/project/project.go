@@ -325,16 +325,16 @@ type Limits struct {
 // Allows checks a run against the consent: runs is how many runs of the project
 // have been joined before. The error is of kind Permission and names the limit.
 func (c Consent) Allows(run fed.Run, runs int, nowMs int64) error {
-	hint := "Ask the party to change its consent."
+	hint := "Ask the party to open the project, What leaves, and consent again."
 	switch {
 	case nowMs > c.UntilMs:
 		return fed.Errorf(fed.Permission, hint, "its consent has expired")
 	case c.Limits.MaxRuns > 0 && runs >= c.Limits.MaxRuns:
-		return fed.Errorf(fed.Permission, hint, "its consent covers %d runs, and all were used", c.Limits.MaxRuns)
+		return fed.Errorf(fed.Permission, hint, "its consent covers %s, %s used", fed.Count(c.Limits.MaxRuns, "run"), fed.OneOr(c.Limits.MaxRuns, "which was", "all of which were"))
 	case c.Limits.MaxRounds > 0 && run.Config.Rounds > c.Limits.MaxRounds:
-		return fed.Errorf(fed.Permission, hint, "its consent covers runs of at most %d rounds", c.Limits.MaxRounds)
+		return fed.Errorf(fed.Permission, hint, "its consent covers runs of at most %s", fed.Count(c.Limits.MaxRounds, "round"))
 	case len(run.Members) < c.Limits.MinParties:
-		return fed.Errorf(fed.Permission, hint, "its consent asks for at least %d parties", c.Limits.MinParties)
+		return fed.Errorf(fed.Permission, hint, "its consent asks for at least %s", fed.Count(c.Limits.MinParties, "party"))
 	}
 	return nil
 }
