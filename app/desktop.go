@@ -8,12 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"unicode"
 
@@ -26,21 +24,6 @@ import (
 
 //go:embed icon.png
 var windowIcon []byte
-
-// allowedHosts are the sites that the page may open in the browser.
-var allowedHosts = []string{"synergos.app", "docs.synergos.app"}
-
-// allowedURL accepts https addresses of the allow-list and http addresses of
-// this computer, and returns them in normal form.
-func allowedURL(address string) (string, error) {
-	u, err := url.Parse(address)
-	ok := err == nil && u.User == nil && u.Opaque == "" &&
-		(u.Scheme == "https" && slices.Contains(allowedHosts, u.Host) || u.Scheme == "http" && loopback(u.Hostname()))
-	if !ok {
-		return "", fed.Errorf(fed.Permission, "copy it and open it in your browser if you trust it", "Synergos does not open this address by itself")
-	}
-	return u.String(), nil
-}
 
 // betterLocale replaces the locale C.UTF-8, which WebKitGTK turns into the
 // language "C": the page's number formats refuse that, and the window stays
