@@ -145,14 +145,6 @@ func (f *fake) CancelOperation(ctx context.Context, id string) (view.Operation, 
 	return say[view.Operation](f, ctx, "CancelOperation", id)
 }
 
-func (f *fake) PauseOperation(ctx context.Context, id string) (view.Operation, error) {
-	return say[view.Operation](f, ctx, "PauseOperation", id)
-}
-
-func (f *fake) ResumeOperation(ctx context.Context, id string) (view.Operation, error) {
-	return say[view.Operation](f, ctx, "ResumeOperation", id)
-}
-
 func (f *fake) Settings(ctx context.Context) ([]view.Setting, error) {
 	return say[[]view.Setting](f, ctx, "Settings")
 }

@@ -58,8 +58,6 @@ var systemEndpoints = []endpoint{
 	{get, "/operations", "/operations", "", 200, "Operations", nil},
 	{get, "/operations/{id}", "/operations/o1", "", 200, "Operation", with("o1")},
 	{post, "/operations/{id}/cancel", "/operations/o1/cancel", "", 202, "CancelOperation", with("o1")},
-	{post, "/operations/{id}/pause", "/operations/o1/pause", "", 202, "PauseOperation", with("o1")},
-	{post, "/operations/{id}/resume", "/operations/o1/resume", "", 202, "ResumeOperation", with("o1")},
 	{get, "/settings", "/settings", "", 200, "Settings", nil},
 	{patch, "/settings", "/settings", `{"values":{"language":"no"}}`, 200, "ChangeSettings", with(map[string]string{"language": "no"})},
 	{get, "/diagnostics", "/diagnostics", "", 200, "Diagnostics", nil},

@@ -12,8 +12,6 @@ type systemEngine interface {
 	Operations(ctx context.Context) ([]view.Operation, error)
 	Operation(ctx context.Context, id string) (view.Operation, error)
 	CancelOperation(ctx context.Context, id string) (view.Operation, error)
-	PauseOperation(ctx context.Context, id string) (view.Operation, error)
-	ResumeOperation(ctx context.Context, id string) (view.Operation, error)
 	Settings(ctx context.Context) ([]view.Setting, error)
 	ChangeSettings(ctx context.Context, values map[string]string) ([]view.Setting, error)
 	Diagnostics(ctx context.Context) (view.Diagnostics, error)
@@ -59,10 +57,6 @@ func operationRoutes(api huma.API, n systemEngine) {
 		func(ctx context.Context, in *ByID) (view.Operation, error) { return n.Operation(ctx, in.ID) })
 	serve(api, at(post, "/operations/{id}/cancel", "cancelOperation", "Stop long work", "system").gives(202),
 		func(ctx context.Context, in *ByID) (view.Operation, error) { return n.CancelOperation(ctx, in.ID) })
-	serve(api, at(post, "/operations/{id}/pause", "pauseOperation", "Pause long work", "system").gives(202),
-		func(ctx context.Context, in *ByID) (view.Operation, error) { return n.PauseOperation(ctx, in.ID) })
-	serve(api, at(post, "/operations/{id}/resume", "resumeOperation", "Go on with paused work", "system").gives(202),
-		func(ctx context.Context, in *ByID) (view.Operation, error) { return n.ResumeOperation(ctx, in.ID) })
 }
 
 func settingRoutes(api huma.API, n systemEngine) {

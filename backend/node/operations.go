@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,7 +30,7 @@ type operation struct {
 
 // openOperations reads earlier ones; what was running when the app ended has failed.
 func openOperations(ctx context.Context, n *Node) (*operations, error) {
-	rows, err := n.db.ListOperations(ctx, 200)
+	rows, err := n.db.ListOperations(ctx, maxOperations)
 	if err != nil {
 		return nil, fmt.Errorf("read operations: %w", err)
 	}
@@ -74,14 +75,15 @@ func (o *operations) start(kind, title, subject string, work func(ctx context.Co
 }
 
 func (o *operations) report(op *operation, phase string, done, total int64, unit string) {
+	now := o.n.opts.Now().UTC()
 	o.mu.Lock()
 	op.view.Phase, op.view.Done, op.view.Total, op.view.Unit = phase, done, total, unit
-	if spent := time.Since(op.view.StartedAt); done > 0 && total > done && spent > time.Second {
+	if spent := now.Sub(op.view.StartedAt); done > 0 && total > done && spent > time.Second {
 		op.view.EtaMs = int64(float64(spent.Milliseconds()) * float64(total-done) / float64(done))
 	}
-	tell := time.Since(op.told) > 200*time.Millisecond
+	tell := now.Sub(op.told) > 200*time.Millisecond
 	if tell {
-		op.told = time.Now()
+		op.told = now
 	}
 	v := op.view
 	o.mu.Unlock()
@@ -101,8 +103,25 @@ func (o *operations) finish(op *operation, result string, err error) {
 		op.view.State, op.view.Problem = "failed", problem(err)
 	}
 	v := op.view
+	o.trim()
 	o.mu.Unlock()
 	o.save(v)
+}
+
+// maxOperations bounds how many are kept in memory; what goes on is kept whatever.
+const maxOperations = 200
+
+// trim forgets the oldest that have ended; the caller has the lock.
+func (o *operations) trim() {
+	drop := len(o.list) - maxOperations
+	o.list = slices.DeleteFunc(o.list, func(id string) bool {
+		if drop <= 0 || o.all[id].view.EndedAt == nil {
+			return false
+		}
+		drop--
+		delete(o.all, id)
+		return true
+	})
 }
 
 func (o *operations) save(v view.Operation) {
@@ -152,26 +171,8 @@ func (n *Node) CancelOperation(ctx context.Context, id string) (view.Operation, 
 	n.ops.mu.Lock()
 	if op, ok := n.ops.all[id]; ok && op.view.CanCancel {
 		op.cancel()
-		op.view.Phase = "cancelling"
+		op.view.Phase = "Stopping"
 	}
 	n.ops.mu.Unlock()
 	return n.Operation(ctx, id)
-}
-
-// PauseOperation says that this kind of work cannot pause.
-func (n *Node) PauseOperation(ctx context.Context, id string) (view.Operation, error) {
-	return n.cannotPause(ctx, id)
-}
-
-// ResumeOperation says that this kind of work cannot pause.
-func (n *Node) ResumeOperation(ctx context.Context, id string) (view.Operation, error) {
-	return n.cannotPause(ctx, id)
-}
-
-func (n *Node) cannotPause(ctx context.Context, id string) (view.Operation, error) {
-	v, err := n.Operation(ctx, id)
-	if err == nil {
-		err = fed.Errorf(fed.Invalid, "Cancel it and start again; runs can be paused on their own page.", "%s cannot be paused", v.Title)
-	}
-	return v, err
 }

@@ -96,7 +96,8 @@ type StageRequest struct {
 	From      string    `json:"from"`
 	To        string    `json:"to"`
 	Reason    string    `json:"reason"`
-	By        string    `json:"by"`
+	By        string    `json:"by" doc:"its name"`
+	ByID      string    `json:"byId" doc:"the party that asks"`
 	At        time.Time `json:"at"`
 	Expires   time.Time `json:"expires"`
 	State     string    `json:"state" enum:"proposed,approved,rejected,withdrawn,expired,applied"`

@@ -86,7 +86,6 @@ type Operation struct {
 	Unit      string     `json:"unit"`
 	EtaMs     int64      `json:"etaMs" doc:"0 when unknown"`
 	StartedAt time.Time  `json:"startedAt"`
-	CanPause  bool       `json:"canPause"`
 	CanCancel bool       `json:"canCancel"`
 	Problem   *Problem   `json:"problem,omitempty"`
 	Result    string     `json:"result,omitempty" doc:"id of what it made"`

@@ -830,40 +830,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/operations/{id}/pause": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Pause long work */
-        post: operations["pauseOperation"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/operations/{id}/resume": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Go on with paused work */
-        post: operations["resumeOperation"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/pairings": {
         parameters: {
             query?: never;
@@ -2498,7 +2464,6 @@ export interface components {
         };
         Operation: {
             canCancel: boolean;
-            canPause: boolean;
             /** Format: int64 */
             done: number;
             /** Format: date-time */
@@ -3251,7 +3216,10 @@ export interface components {
         StageRequest: {
             /** Format: date-time */
             at: string;
+            /** @description its name */
             by: string;
+            /** @description the party that asks */
+            byId: string;
             contentId: string;
             /** Format: date-time */
             expires: string;
@@ -5240,70 +5208,6 @@ export interface operations {
         };
     };
     cancelOperation: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description id of the record */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Accepted */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Operation"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    pauseOperation: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description id of the record */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Accepted */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Operation"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    resumeOperation: {
         parameters: {
             query?: never;
             header?: never;

@@ -1,5 +1,5 @@
 import { Box, Button, Drawer, Group, Progress, Stack, Text } from '@mantine/core'
-import { IconPlayerPause, IconPlayerPlay, IconX } from '@tabler/icons-react'
+import { IconX } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useTranslation } from 'react-i18next'
 import { api } from '../api/endpoints'
@@ -10,7 +10,7 @@ import { StateBadge } from '../ui/badge'
 import { View } from '../ui/states'
 import { useAct } from './act'
 
-// Operations lists long work with progress, pause and cancel.
+// Operations lists long work with its progress, and stops it.
 export function Operations({ opened, onClose }: { opened: boolean; onClose: () => void }) {
   const { t } = useTranslation()
   const ops = useQuery({ queryKey: k.operations, queryFn: api.operations, enabled: opened })
@@ -47,7 +47,7 @@ export function Operations({ opened, onClose }: { opened: boolean; onClose: () =
 // OperationItem is one piece of long work.
 export function OperationItem({ op }: { op: Operation }) {
   const { t } = useTranslation()
-  const act = useAct((verb: 'cancel' | 'pause' | 'resume') => api.operate(op.id, verb), { stale: [k.operations] })
+  const act = useAct(() => api.cancelOperation(op.id), { stale: [k.operations] })
   const going = ['queued', 'running', 'waiting', 'paused'].includes(op.state)
   const amount = (x: number) => (op.unit === 'bytes' ? bytes(x) : int(x))
   const share = op.total > 0 ? Math.min(100, (op.done / op.total) * 100) : 0
@@ -91,35 +91,13 @@ export function OperationItem({ op }: { op: Operation }) {
       )}
       {going && (
         <Group gap="xs" mt={8}>
-          {op.canPause && op.state !== 'paused' && (
-            <Button
-              size="compact-xs"
-              mih={24}
-              variant="default"
-              leftSection={<IconPlayerPause size={13} />}
-              onClick={() => act.mutate('pause')}
-            >
-              {t('common.pause')}
-            </Button>
-          )}
-          {op.state === 'paused' && (
-            <Button
-              size="compact-xs"
-              mih={24}
-              variant="default"
-              leftSection={<IconPlayerPlay size={13} />}
-              onClick={() => act.mutate('resume')}
-            >
-              {t('common.resume')}
-            </Button>
-          )}
           {op.canCancel && (
             <Button
               size="compact-xs"
               mih={24}
               variant="default"
               leftSection={<IconX size={13} />}
-              onClick={() => act.mutate('cancel')}
+              onClick={() => act.mutate(undefined)}
             >
               {t('common.cancel')}
             </Button>

@@ -550,7 +550,7 @@ const run = (n: number, state: V.Run['state']): V.Run => ({
   sentence:
     state === 'running'
       ? 'Round 7 of 20 · 3 of 4 parties in · about 12 min left'
-      : 'Finished after 20 rounds; round 17 was best.',
+      : 'Finished after 20 rounds. The model is that of round 17.',
   configHash: hex('5'),
   params: { lr: n === 1 ? '0.05' : '0.2', batch: '16', rounds: '20' },
   round: state === 'running' ? 7 : 20,
@@ -789,6 +789,7 @@ export const stageRequest: V.StageRequest = {
   to: 'production',
   reason: 'Better on every hospital than version 1.',
   by: names[1],
+  byId: keys[1],
   at: back(12),
   expires: new Date(now + 86_400_000).toISOString(),
   state: 'proposed',
@@ -1013,13 +1014,12 @@ export const operations: V.Operation[] = [
     title: 'Read long-beach.csv',
     subject: '',
     state: 'running',
-    phase: 'profile',
+    phase: 'Looking at the columns',
     done: 1_200_000,
     total: 4_000_000,
     unit: 'rows',
     etaMs: 42_000,
     startedAt: back(1),
-    canPause: false,
     canCancel: true,
   },
   {
@@ -1035,7 +1035,6 @@ export const operations: V.Operation[] = [
     etaMs: 0,
     startedAt: back(40),
     endedAt: back(39),
-    canPause: false,
     canCancel: false,
     result: '/home/anna/patients-scored.csv',
   },
