@@ -105,7 +105,7 @@ func (n *Node) discovery() view.Discovery {
 	}
 	st := m.Status()
 	v := view.Discovery{State: "on", Sentence: st.Text, Hint: st.Hint, Interfaces: []string{}}
-	if st.State == "blocked" || st.State == "no_network" {
+	if blocked(st) {
 		v.State = "blocked"
 	}
 	names := map[string]bool{}
@@ -116,12 +116,36 @@ func (n *Node) discovery() view.Discovery {
 	return v
 }
 
+func blocked(st discover.Status) bool { return st.State == "blocked" || st.State == "no_network" }
+
+// seenOnNetwork says whether others on the network can find this computer: "on",
+// "off" or "blocked".
+func (n *Node) seenOnNetwork() string {
+	n.peers.mu.Lock()
+	m := n.peers.mdns
+	n.peers.mu.Unlock()
+	if m == nil {
+		return "off"
+	}
+	return visibility(m.Status())
+}
+
+func visibility(st discover.Status) string {
+	switch {
+	case !st.Discoverable:
+		return "off"
+	case blocked(st):
+		return "blocked"
+	}
+	return "on"
+}
+
 // Identity returns this party.
 func (n *Node) Identity(context.Context) (view.Identity, error) {
 	self := n.identity()
 	v := view.Identity{
 		Party: self.Name(), PartyID: string(self.Party()), DeviceID: string(self.Device()), Fingerprint: fed.Fingerprint(string(self.Party())),
-		Addresses: []string{}, Home: n.opts.Home, Discovery: n.discovery().State,
+		Addresses: []string{}, Home: n.opts.Home, Discovery: n.seenOnNetwork(),
 		KeyStore: "In this party's folder, readable by this user account only. Keep the folder on an encrypted disk.",
 	}
 	if n.peers.dialer != nil {

@@ -40,7 +40,7 @@ func (n *Node) Rewards(_ context.Context, projectID string) (view.Rewards, error
 		}
 	}
 	if entries > 0 {
-		v.Chain.Text = fmt.Sprintf("%d entries, each signed and linked to the one before.", entries)
+		v.Chain.Text = fed.Count(entries, "entry") + ", each signed and linked to the one before."
 	}
 	if bad != "" {
 		v.Chain.OK, v.Chain.Text = false, sentence(bad)
@@ -135,40 +135,53 @@ var grantText = map[string]string{
 func entryText(e reward.Entry) string {
 	switch e.Kind {
 	case reward.KindTerms:
-		var t reward.Terms
-		_ = json.Unmarshal(e.Body, &t)
-		return fmt.Sprintf("The rules: %s, on %s. The pool is %.2f %s.", t.Method, t.Rows, float64(t.PoolCents)/100, t.Currency)
+		return said(e, func(t reward.Terms) string {
+			return fmt.Sprintf("The rules: %s, on %s. The pool is %s.", t.Method, t.Rows, fed.Money(t.PoolCents, t.Currency))
+		})
 	case reward.KindRound:
-		var r reward.Round
-		_ = json.Unmarshal(e.Body, &r)
-		return fmt.Sprintf("Round %d: together the updates lowered the loss by %s per row.", r.Score.Round, contribution.Digits(r.Score.Gain))
+		return said(e, func(r reward.Round) string {
+			return fmt.Sprintf("Round %d: together the updates lowered the loss by %s per row.", r.Score.Round, contribution.Digits(r.Score.Gain))
+		})
 	case reward.KindScore:
-		var s reward.Score
-		_ = json.Unmarshal(e.Body, &s)
-		return fmt.Sprintf("The contributions over the run, with intervals, up to round %d of the delivered model.", s.Through)
+		return said(e, func(s reward.Score) string {
+			return fmt.Sprintf("The contributions over the run, with intervals, up to round %d of the delivered model.", s.Through)
+		})
 	case reward.KindGrant:
-		var g reward.Grant
-		_ = json.Unmarshal(e.Body, &g)
-		shares := []string{}
-		for _, name := range slices.Sorted(maps.Keys(g.Cents)) {
-			shares = append(shares, fmt.Sprintf("%s %.2f %s", name, float64(g.Cents[name])/100, g.Currency))
-		}
-		return sentence(grantText[g.Why] + " " + list(shares))
+		return said(e, grantLine)
 	case reward.KindClose:
 		return "The ledger of the run is closed."
 	case reward.KindCountersign:
-		var c reward.Countersign
-		_ = json.Unmarshal(e.Body, &c)
-		if c.OK {
-			return "Recomputed: every figure is equal."
-		}
-		return "Disputed: " + sentence(c.Text)
+		return said(e, countersignLine)
 	case reward.KindReceipt:
-		var r reward.Receipt
-		_ = json.Unmarshal(e.Body, &r)
-		return fmt.Sprintf("The reward of %.2f is acknowledged.", float64(r.Cents)/100)
+		return said(e, func(r reward.Receipt) string {
+			return fmt.Sprintf("The reward of %s is acknowledged.", fed.Money(r.Cents, ""))
+		})
 	}
 	return e.Kind
+}
+
+// said reads the body of an entry, which another party wrote, and says it.
+func said[T any](e reward.Entry, in func(T) string) string {
+	var body T
+	if json.Unmarshal(e.Body, &body) != nil {
+		return "This entry cannot be read."
+	}
+	return in(body)
+}
+
+func grantLine(g reward.Grant) string {
+	shares := []string{}
+	for _, name := range slices.Sorted(maps.Keys(g.Cents)) {
+		shares = append(shares, name+" "+fed.Money(g.Cents[name], g.Currency))
+	}
+	return sentence(grantText[g.Why] + " " + list(shares))
+}
+
+func countersignLine(c reward.Countersign) string {
+	if c.OK {
+		return "Recomputed: every figure is equal."
+	}
+	return "Disputed: " + sentence(c.Text)
 }
 
 // VerifyLedger recomputes every run of a project: chain, signatures, figures, money.

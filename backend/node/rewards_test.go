@@ -114,3 +114,18 @@ func TestRewardsInWords(t *testing.T) {
 func experimentRun(r fed.Run, in []fed.RoundParty, end *fed.RunEnd) experiment.Run {
 	return experiment.Run{Run: r, Rounds: []fed.RoundRecord{{N: 1, In: in}}, End: end}
 }
+
+// What another party wrote may be anything.
+func TestEntriesInWords(t *testing.T) {
+	for want, e := range map[string]reward.Entry{
+		"This entry cannot be read.":              {Kind: reward.KindTerms, Body: []byte(`[1]`)},
+		"The reward of 1,305.05 is acknowledged.": {Kind: reward.KindReceipt, Body: []byte(`{"cents":130505}`)},
+		"Recomputed: every figure is equal.":      {Kind: reward.KindCountersign, Body: []byte(`{"ok":true}`)},
+		"Disputed: The gain is another.":          {Kind: reward.KindCountersign, Body: []byte(`{"text":"the gain is another"}`)},
+	} {
+		same(t, want, entryText(e), want)
+	}
+	for _, kind := range []string{reward.KindTerms, reward.KindRound, reward.KindScore, reward.KindGrant, reward.KindCountersign, reward.KindReceipt} {
+		same(t, kind, entryText(reward.Entry{Kind: kind}), "This entry cannot be read.")
+	}
+}

@@ -16,7 +16,7 @@ import (
 
 // The sentences of a sheet that are the same for every project.
 const (
-	sheetPrivacy = "Nothing hides a single update, and no noise is added (no differential privacy). An update can, in principle, tell something about the rows it was trained on, and the sum of a column something about one value that is far larger than all the others together."
+	sheetPrivacy = "Nothing hides a single update, and no noise is added (no differential privacy). From updates, the rows that they were trained on can in part be reconstructed, and it can be tested whether a known person's row was used. The sum of a column can tell about one value that is far larger than all the others together."
 	sheetDays    = "After 365 days, unless you choose fewer. You can leave at any time."
 	sheetSees    = "Updates are sent openly: the coordinator and the other parties of a run see your update of each round."
 	sheetAdds    = "The admin may add parties later, who then see the same."
@@ -151,5 +151,5 @@ func rewardSentence(p fed.Policy) string {
 	if p.PoolCents == 0 {
 		return "No money is divided; contributions are measured and shown as shares. " + rows
 	}
-	return fmt.Sprintf("A pool of %.2f %s per finished run is divided by measured contribution. %s Synergos records who is owed what; it moves no money.", float64(p.PoolCents)/100, p.Currency, rows)
+	return fmt.Sprintf("A pool of %s per finished run is divided by measured contribution. %s Synergos records who is owed what; it moves no money.", fed.Money(p.PoolCents, p.Currency), rows)
 }

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
+	"time"
 
+	"synergos.app/desktop/backend/network/transport"
 	"synergos.app/desktop/backend/node/view"
 	"synergos.app/desktop/backend/service/experiment"
 )
@@ -156,7 +159,7 @@ func (n *Node) Diagnostics(ctx context.Context) (view.Diagnostics, error) {
 	if err != nil {
 		return v, err
 	}
-	add("Port for peers", len(id.Addresses) > 0, "Open at "+list(id.Addresses)+".", "The port for peers is not open.", "End the program that uses it, or start with --peer-listen and another port.")
+	v.Items = append(v.Items, n.portDiagnosis(id.Addresses))
 	d := n.discovery()
 	switch d.State {
 	case "off":
@@ -164,15 +167,7 @@ func (n *Node) Diagnostics(ctx context.Context) (view.Diagnostics, error) {
 	default:
 		add("Looking for others", d.State == "on", d.Sentence, d.Sentence, d.Hint)
 	}
-	skewed := ""
-	if n.net != nil {
-		for _, s := range n.net.Sessions() {
-			if s.Skew.Abs().Minutes() > 5 {
-				skewed = s.Name
-			}
-		}
-	}
-	add("Clock", skewed == "", "Agrees with the connected parties.", "The clock differs by more than five minutes from that of "+skewed+".", "Set this computer's clock, or ask them to set theirs.")
+	v.Items = append(v.Items, n.clockDiagnosis())
 	chain, err := n.VerifyActivity(ctx)
 	if err != nil {
 		return v, err
@@ -182,6 +177,47 @@ func (n *Node) Diagnostics(ctx context.Context) (view.Diagnostics, error) {
 	_ = os.Remove(n.opts.Home + "/.probe")
 	add("Disk", probe == nil, "The folder of this party can be written to.", "The folder of this party cannot be written to.", "Free some space or correct its permissions.")
 	return v, nil
+}
+
+// portDiagnosis says whether others can reach this computer.
+func (n *Node) portDiagnosis(addresses []string) view.Diagnosis {
+	d := view.Diagnosis{Name: "Port for peers", Result: "fail"}
+	switch {
+	case len(addresses) > 0:
+		d.Result, d.Text = "pass", "Open at "+list(addresses)+"."
+	case n.peers.dialer != nil:
+		d.Text, d.Fix = "The port for peers is open, but this computer has no address that others could reach.", "Connect this computer to a network."
+	default:
+		d.Text, d.Fix = "The port for peers is not open.", "End the program that uses it, or start with --peer-listen and another port."
+	}
+	return d
+}
+
+// maxSkew is how far a clock may be from another party's: nothing about order
+// depends on clocks, only the ends of invites and consents do.
+const maxSkew = 5 * time.Minute
+
+// clockDiagnosis compares the clock with those of the connected parties.
+func (n *Node) clockDiagnosis() view.Diagnosis {
+	var sessions []transport.Session
+	if n.net != nil {
+		sessions = n.net.Sessions()
+	}
+	return clockAgainst(slices.DeleteFunc(sessions, func(s transport.Session) bool { return n.peers.virtual(string(s.Party)) }))
+}
+
+func clockAgainst(sessions []transport.Session) view.Diagnosis {
+	d := view.Diagnosis{Name: "Clock", Result: "pass", Text: "Agrees with the connected parties."}
+	if len(sessions) == 0 {
+		d.Result, d.Text = "unknown", "No party is connected to compare with."
+	}
+	for _, s := range sessions {
+		if s.Skew.Abs() > maxSkew {
+			d.Result, d.Text = "fail", "The clock differs by more than five minutes from that of "+s.Name+"."
+			d.Fix = "Set this computer's clock, or ask them to set theirs."
+		}
+	}
+	return d
 }
 
 // ClientError notes an error of the screens in the log.
