@@ -29,6 +29,7 @@ type alignments struct {
 type alignWork struct {
 	state    string // gathering, confirm, stats
 	proposal *dataset.Alignment
+	asked    *dataset.Alignment // what a person was asked to confirm; nil when all columns had one name
 	problem  error
 }
 
@@ -46,6 +47,14 @@ func (a *alignments) state(p project.Project) string {
 		return "agreed"
 	}
 	return "none"
+}
+
+// failed reports whether the last comparison failed.
+func (a *alignments) failed(id fed.ProjectID) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	w := a.work[id]
+	return w != nil && w.problem != nil
 }
 
 // Steps of agreeing.
@@ -67,7 +76,7 @@ func (n *Node) StartAlignment(ctx context.Context, id string) (view.Alignment, e
 	if err := n.aligns.begin(p.ID); err != nil {
 		return view.Alignment{}, err
 	}
-	n.ops.start("alignment", "Aligning columns in "+p.Name, id, func(ctx context.Context, pr progress) (string, error) {
+	n.ops.start("alignment", "Comparing the columns of "+p.Name, id, func(ctx context.Context, pr progress) (string, error) {
 		err := n.aligns.gather(ctx, p, pr)
 		n.aligns.told(p.ID, err)
 		return id, err
@@ -130,13 +139,13 @@ func (a *alignments) gather(ctx context.Context, p project.Project, pr progress)
 	a.set(p.ID, func(w *alignWork) {
 		w.proposal, w.state = al, "stats"
 		if waits {
-			w.state = "confirm"
+			w.asked, w.state = al, "confirm"
 		}
 	})
 	if waits {
 		a.n.inbox.ask(ctx, view.InboxEntry{
 			ID: "alignment-" + string(p.ID) + "-" + newHex()[:8], Kind: "alignment", Subject: string(p.ID), From: p.Name, Title: "Columns to confirm in " + p.Name,
-			Text: "Some parties name a column differently. Confirm which columns belong together.", Href: "/projects/" + string(p.ID),
+			Text: "Some parties name a column differently. Confirm which columns belong together.", Href: "/projects/" + string(p.ID) + "?tab=alignment",
 		})
 		return nil
 	}
@@ -230,8 +239,12 @@ func (a *alignments) confirm(id fed.ProjectID, matches []view.ColumnMatch) (*dat
 // agree fits the shared scaling from the members' sums and signs the result.
 func (a *alignments) agree(ctx context.Context, p project.Project, al *dataset.Alignment, pr progress) (err error) {
 	defer func() {
-		if err != nil { // the question stays open, and can be answered again
-			a.set(p.ID, func(w *alignWork) { w.state = "confirm" })
+		if err != nil { // a question stays open, and can be answered again
+			a.set(p.ID, func(w *alignWork) {
+				if w.asked != nil {
+					w.proposal, w.state = w.asked, "confirm"
+				}
+			})
 		}
 	}()
 	draft, err := al.Draft()
@@ -291,7 +304,7 @@ func (a *alignments) statsOf(ctx context.Context, id fed.ProjectID, m project.St
 	}
 	out, err := a.ask(ctx, m.Party, id, stepStats, body)
 	if err != nil {
-		return memberSums{}, fed.Errorf(fed.KindOf(err), hintOr(err, "Confirm again when it is online."), "%s could not add up its columns: %w", m.Name, err)
+		return memberSums{}, fed.Errorf(fed.KindOf(err), hintOr(err, "Compare the columns again when it is online."), "%s could not add up its columns: %w", m.Name, err)
 	}
 	var r statsReply
 	if err := json.Unmarshal(out, &r); err != nil {

@@ -180,25 +180,30 @@ func (n *Node) barred(id fed.DatasetID, users ...fed.PartyID) error {
 
 // DeclineProject says no to an invitation.
 func (n *Node) DeclineProject(ctx context.Context, id, reason string) (view.Project, error) {
+	if err := n.othersProject(id); err != nil {
+		return view.Project{}, err
+	}
 	return n.sayNo(ctx, id, fed.DocDecline, reason)
 }
 
 // LeaveProject ends this party's membership and consent; its data stay here.
 func (n *Node) LeaveProject(ctx context.Context, id, reason string) (view.Project, error) {
-	p, err := n.project(id)
-	if err != nil {
+	if err := n.othersProject(id); err != nil {
 		return view.Project{}, err
-	}
-	if p.Admin == n.me() {
-		return view.Project{}, fed.Errorf(fed.Invalid, "Hand the project over to another party by starting a new one there.", "the admin cannot leave its own project")
 	}
 	return n.sayNo(ctx, id, fed.DocLeave, reason)
 }
 
-func (n *Node) sayNo(ctx context.Context, id, kind, reason string) (view.Project, error) {
-	if _, err := n.project(id); err != nil {
-		return view.Project{}, err
+// othersProject refuses the admin, without whom a project could not go on.
+func (n *Node) othersProject(id string) error {
+	p, err := n.project(id)
+	if err == nil && p.Admin == n.me() {
+		err = fed.Errorf(fed.Invalid, "Stop its runs. Another party can start a new project.", "the admin cannot leave its own project")
 	}
+	return err
+}
+
+func (n *Node) sayNo(ctx context.Context, id, kind, reason string) (view.Project, error) {
 	if err := n.cancelOwn(ctx, id); err != nil {
 		return view.Project{}, err
 	}

@@ -78,6 +78,34 @@ func TestConsentIsForOneSheet(t *testing.T) {
 	}
 }
 
+// A party that takes part consents again: the new limits and the new end take the
+// place of the old ones.
+func TestConsentIsRenewed(t *testing.T) {
+	t.Parallel()
+	l := NewLab(t, trio...)
+	cfg := CohortConfig(2)
+	project := l.Project(cfg, map[string]view.Limits{trio[1]: {MaxRounds: 1, Days: 1}})
+	mark := l.Hospital[1]
+	s := &siege{t: t, project: project, liar: l.Hospital[0], mark: mark}
+	s.mustRefuse("a run beyond the limit", "at most 1 round", s.opens(cfg))
+	ctx := t.Context()
+	old := must(mark.consentOf(ctx, fed.ProjectID(project)))(t)
+	mark.accept(project, view.Limits{Days: 30})
+	if err := s.opens(cfg); err != nil {
+		t.Errorf("after the consent was renewed: %v", err)
+	}
+	now := must(mark.consentOf(ctx, fed.ProjectID(project)))(t)
+	if now.ID == old.ID || now.UntilMs-old.UntilMs < 28*24*3600*1000 || now.Limits.MaxRounds != 0 {
+		t.Errorf("renewed to %+v from %+v", now, old)
+	}
+	living := 0
+	for _, c := range must(mark.db.ListConsents(ctx))(t) {
+		living += fromBool(c.Project == project && c.EndedMs == 0)
+	}
+	same(t, "consents that hold", living, 1)
+	same(t, "state", must(mark.Project(ctx, project))(t).State, "ready")
+}
+
 // A consent is for one file. Changed or gone, nothing of it is used; the same bytes
 // put back are the same file.
 func TestConsentIsForOneFile(t *testing.T) {

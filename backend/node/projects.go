@@ -118,7 +118,7 @@ func (n *Node) startConfig(ctx context.Context, given *fed.RunConfig, datasetID 
 		return fed.RunConfig{}, err
 	}
 	if err := startable(cfg); err != nil {
-		return fed.RunConfig{}, fed.Errorf(fed.Invalid, "Choose the column to predict on the Data page first.", "the dataset is not ready for a project: %w", err)
+		return fed.RunConfig{}, fed.Errorf(fed.Invalid, "Choose the column to predict under My data first.", "the dataset is not ready for a project: %w", err)
 	}
 	return cfg, nil
 }
@@ -225,13 +225,18 @@ func (n *Node) projectState(p project.Project) (state, text string) {
 	case n.outdated(p):
 		return "invited", "What leaves this computer, or your file, has changed since you accepted. Read the sheet again, then accept or decline."
 	case align == "agreed":
-		return "ready", fmt.Sprintf("%d parties have agreed on the columns and are ready to train.", len(p.Accepted()))
+		k := len(p.Accepted())
+		return "ready", fed.Count(k, "party") + fed.OneOr(k, " has agreed on the columns and is ready to train.", " have agreed on the columns and are ready to train.")
 	case align == "confirm" && p.Admin == n.me():
 		return "confirm", "Some columns have other names at other parties: confirm which belong together."
+	case (align == "gathering" || align == "stats") && n.aligns.failed(p.ID):
+		return "aligning", "Comparing the columns failed: see what happened, then compare again."
 	case align == "gathering" || align == "stats":
 		return "aligning", "The parties are telling each other about their columns."
 	case len(waiting) > 0:
 		return "gathering", "Waiting for " + list(waiting) + " to accept."
+	case p.Admin == n.me() && len(p.Accepted()) < 2:
+		return "gathering", "Invite a party: a project needs at least two that take part."
 	case p.Admin == n.me():
 		return "gathering", "Everybody has answered: compare the columns next."
 	}
