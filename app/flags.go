@@ -49,7 +49,7 @@ func parse(name string, args []string, stderr io.Writer, s *settings) (code int,
 	f.SetOutput(stderr)
 	f.StringVar(&s.home, "home", "", "folder that holds everything of this party (default: "+defaultHomeText()+")")
 	f.Var(&s.dataRoots, "data-root", "folder whose files a browser may pick; may be given more than once")
-	f.StringVar(&s.peerListen, "peer-listen", "", "address for other parties' apps, host:port (default: from the settings)")
+	f.StringVar(&s.peerListen, "peer-listen", "", "address for other parties' apps, host:port (default: any free port)")
 	f.BoolVar(&s.loopback, "loopback", false, "stay on this computer: peers are looked for and reached here only")
 	f.StringVar(&s.name, "name", "", "name of the party when the folder is new (default: asked on first start)")
 	f.BoolVar(&s.discovery, "discovery", true, "look for other parties on the local network")

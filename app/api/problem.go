@@ -134,7 +134,7 @@ func ProblemOf(ctx context.Context, err error) *Problem {
 	}
 	switch kind {
 	case fed.Timeout:
-		return newProblem(ctx, http.StatusGatewayTimeout, "timeout", "the request took too long", "try again; long work is listed under Activity")
+		return newProblem(ctx, http.StatusGatewayTimeout, "timeout", "the request took too long", "try again; long work is listed under Work in progress")
 	case fed.Unavailable:
 		return newProblem(ctx, http.StatusServiceUnavailable, "unavailable", "the request was cut off", "try again")
 	}

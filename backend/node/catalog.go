@@ -45,7 +45,7 @@ func (n *Node) catalogFollow(ctx context.Context, d fed.Doc) {
 	switch {
 	case r.Owner == n.me() && r.State == catalog.Submitted:
 		n.inbox.ask(ctx, view.InboxEntry{
-			ID: "access-" + r.ID, Kind: "access", Subject: r.ID, From: n.nameOf(string(r.From)), Href: "/catalog?request=" + r.ID,
+			ID: "access-" + r.ID, Kind: "access", Subject: r.ID, From: n.nameOf(string(r.From)), Href: "/catalog?tab=requests",
 			Title: fmt.Sprintf("%s asks for the use of “%s”", n.nameOf(string(r.From)), r.Title), Text: r.Purpose,
 		})
 	case r.Owner == n.me():
@@ -61,7 +61,7 @@ func (n *Node) catalogFollow(ctx context.Context, d fed.Doc) {
 func (n *Node) noteAccess(ctx context.Context, r catalog.Request, from fed.PartyID, title string) {
 	n.inbox.ask(ctx, view.InboxEntry{
 		ID: "access-" + r.ID + "-" + string(r.State), Kind: "notice", Subject: r.ID, From: n.nameOf(string(from)),
-		Href: "/catalog?request=" + r.ID, Title: title, Text: r.Reason,
+		Href: "/catalog?tab=requests", Title: title, Text: r.Reason,
 	})
 }
 
@@ -207,7 +207,7 @@ func (n *Node) RequestAccess(ctx context.Context, cardID, purpose string, days i
 		return none, fed.Errorf(fed.Invalid, fmt.Sprintf("Ask for 1 to %d days.", longest), "the request is for %d days", days)
 	}
 	if r, ok := n.data.cards.Standing(cardID, n.me(), ms(n.opts.Now())); ok && (r.State == catalog.Submitted || r.State == catalog.Approved) {
-		return none, fed.Errorf(fed.Exists, "Look at it under requests.", "access to “%s” has been requested already and is %s", e.Card.Title, r.State)
+		return none, fed.Errorf(fed.Exists, "Look at it under Catalog, Access requests.", "access to “%s” has been requested already and is %s", e.Card.Title, r.State)
 	}
 	ask := catalog.Ask{ID: newHex(), Card: cardID, Title: e.Card.Title, Purpose: catalog.CleanText(purpose, 2000), Days: days}
 	return n.sayAccess(ctx, ask.ID, e.Author, fed.DocAccessAsk, ask)
@@ -220,7 +220,7 @@ func (n *Node) sayAccess(ctx context.Context, id string, other fed.PartyID, kind
 	}
 	r, ok := n.data.cards.Request(id, ms(n.opts.Now()))
 	if !ok {
-		return view.AccessRequest{}, fed.Errorf(fed.Busy, "Wait for the answers to earlier requests, or take some back.", "too many requests are open")
+		return view.AccessRequest{}, fed.Errorf(fed.Busy, "Wait for the answers to earlier requests.", "too many requests are open")
 	}
 	return n.accessView(r), nil
 }

@@ -242,7 +242,7 @@ func (s saved) usable() error {
 	case dataReading:
 		return fed.Errorf(fed.Busy, "Wait until it has been read.", "%s is being read", s.Name)
 	case dataFailed:
-		return fed.Errorf(fed.Invalid, "Open it on the Data page; it says what to do.", "%s could not be read", s.Name)
+		return fed.Errorf(fed.Invalid, "Open it under My data; it says what to do.", "%s could not be read", s.Name)
 	}
 	return nil
 }

@@ -342,7 +342,7 @@ func TestChangedMovedAndLocated(t *testing.T) {
 	}
 	same(t, "state", must(d.Dataset(ctx, id))(t).State, "missing")
 	_, err := d.data.table(ctx, fed.DatasetID(id))
-	refused(t, "table", err, fed.NotFound, "Locate")
+	refused(t, "table", err, fed.NotFound, "Find the file again under My data.")
 	_, err = d.ReloadDataset(ctx, id, "")
 	refused(t, "reload", err, fed.NotFound)
 	must(d.ReloadDataset(ctx, id, moved))(t)

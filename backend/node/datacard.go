@@ -91,7 +91,7 @@ func (n *Node) PreviewCard(ctx context.Context, id string) (view.CardPreview, er
 		return view.CardPreview{}, fmt.Errorf("write card: %w", err)
 	}
 	if len(body) > fed.MaxDocBody {
-		return view.CardPreview{}, fed.Errorf(fed.Invalid, "Show fewer columns: set the level of the others to none.", "the card has %d bytes of at most %d", len(body), fed.MaxDocBody)
+		return view.CardPreview{}, fed.Errorf(fed.Invalid, "Show fewer columns: set what others see of the rest to “Nothing”.", "the card has %d bytes of at most %d", len(body), fed.MaxDocBody)
 	}
 	v := view.CardPreview{Card: n.cardView(catalog.Entry{Card: c, Author: n.me(), PublishedMs: ms(n.opts.Now())}), Body: string(body), Bytes: len(body), Hidden: orEmpty(hidden), Changed: []string{}}
 	if e, ok := n.data.cards.Card(c.ID); ok {

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"time"
@@ -50,16 +51,16 @@ func (b *dataBook) read(ctx context.Context, o *owned, p progress) error {
 
 func (b *dataBook) profile(ctx context.Context, o *owned, p progress) error {
 	s, _ := b.snap(o)
-	l, err := b.load(ctx, s.Path, func(done, total int64) { p("reading", done, total, "bytes") })
+	l, err := b.load(ctx, s.Path, func(done, total int64) { p("Reading the file", done, total, "bytes") })
 	if err != nil {
 		return err
 	}
-	p("fingerprint", 0, l.size, "bytes")
+	p("Taking the fingerprint of the file", 0, l.size, "bytes")
 	print, err := datafile.KeyedFingerprint(ctx, o.secret, s.Path)
 	if err != nil {
 		return err
 	}
-	p("profile", 0, int64(len(l.raw.Columns)), "columns")
+	p("Looking at the columns", 0, int64(len(l.raw.Columns)), "columns")
 	s.forget(l.raw)
 	if err := l.shape(s); err != nil {
 		return err
@@ -81,7 +82,7 @@ func (b *dataBook) profile(ctx context.Context, o *owned, p progress) error {
 func (s *saved) forget(t *dataset.Table) {
 	s.Notes = nil
 	types := map[string]string{}
-	for _, name := range sortedKeys(s.Types) {
+	for _, name := range slices.Sorted(maps.Keys(s.Types)) {
 		if _, err := t.Retype(name, dataset.Type(s.Types[name])); err != nil {
 			s.Notes = append(s.Notes, dataset.Finding{Severity: dataset.Warning, Column: name, Text: err.Error(), Why: "it was read as " + s.Types[name] + " before", Remedy: fed.HintOf(err)})
 			continue
@@ -93,15 +94,6 @@ func (s *saved) forget(t *dataset.Table) {
 		s.Notes = append(s.Notes, dataset.Finding{Severity: dataset.Warning, Text: fmt.Sprintf("the target column %q is not in the file any more", *s.Target), Why: "training needs a column to predict", Remedy: "choose the target column"})
 		s.Target = nil
 	}
-}
-
-func sortedKeys(m map[string]string) []string {
-	out := make([]string, 0, len(m))
-	for k := range m {
-		out = append(out, k)
-	}
-	slices.Sort(out)
-	return out
 }
 
 // loaded is a file in memory: the table as read, and shaped by its owner's choices.
@@ -151,7 +143,7 @@ func (l *loaded) shape(s saved) error {
 		return nil
 	}
 	t, err := l.raw, error(nil)
-	for _, name := range sortedKeys(s.Types) {
+	for _, name := range slices.Sorted(maps.Keys(s.Types)) {
 		if t.Column(name) == nil {
 			continue
 		}
@@ -225,7 +217,7 @@ func (b *dataBook) loaded(ctx context.Context, o *owned) (*loaded, error) {
 	}
 	info, err := os.Stat(s.Path)
 	if err != nil {
-		return nil, fed.Errorf(fed.NotFound, "Locate the file on the Data page.", "the file of %s is not where it was", s.Name)
+		return nil, fed.Errorf(fed.NotFound, "Find the file again under My data.", "the file of %s is not where it was", s.Name)
 	}
 	l := b.kept(o.id, s.Path, info)
 	if l == nil {

@@ -106,13 +106,16 @@ func (b *dataBook) projectTable(ctx context.Context, id fed.DatasetID, cfg fed.R
 	return t.Without(s.apart(cfg)...), nil
 }
 
+// useWords are the two uses that keep a column out of projects, as the page calls them.
+var useWords = map[string]string{dataset.RoleID: "Identifier", dataset.RoleDrop: "Not used"}
+
 // whyApart says of each column that is no part of any project why, for its owner.
 func (s saved) whyApart() []string {
 	var out []string
 	for _, name := range s.apart(fed.RunConfig{}) {
 		why := "you show nobody its name"
 		if c := s.Profile.Column(name); s.role(c) == dataset.RoleID || s.leftOut(c) {
-			why = "its role is " + s.role(c)
+			why = fmt.Sprintf("it is used as “%s”", useWords[s.role(c)])
 		}
 		out = append(out, fmt.Sprintf("%s: part of no project, because %s", name, why))
 	}

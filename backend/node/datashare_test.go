@@ -111,7 +111,7 @@ func TestTheOwnerIsToldWhatNoProjectUses(t *testing.T) {
 		t.Errorf("findings %q, want one each of chol, part and outcome", found)
 	}
 	hidden := must(d.PreviewCard(ctx, id))(t).Hidden
-	for _, want := range []string{"patient_id: part of no project, because its role is id", "ward: part of no project, because its role is drop", "chol: part of no project, because you show nobody its name"} {
+	for _, want := range []string{"patient_id: part of no project, because it is used as “Identifier”", "ward: part of no project, because it is used as “Not used”", "chol: part of no project, because you show nobody its name"} {
 		if !slices.Contains(hidden, want) {
 			t.Errorf("hidden %q lacks %q", hidden, want)
 		}

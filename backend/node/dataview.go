@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -41,7 +42,7 @@ func (s saved) onDisk() (string, *view.Problem) {
 	info, err := os.Stat(s.Path)
 	switch {
 	case err != nil:
-		return "missing", &view.Problem{Kind: fed.NotFound.String(), Text: "The file is not where it was.", Hint: "Locate it, or forget the dataset."}
+		return "missing", &view.Problem{Kind: fed.NotFound.String(), Text: "The file is not where it was.", Hint: "Find the file, or forget the dataset."}
 	case info.Size() != s.Bytes || info.ModTime().UnixNano() != s.ModifiedNs:
 		return "changed", &view.Problem{Kind: fed.Incompatible.String(), Text: "The file has changed since it was read.", Hint: "Read it again, then publish a new version of its card."}
 	}
@@ -249,7 +250,7 @@ func (s saved) edited(e view.DatasetEdit) (saved, error) {
 		for k, v := range old {
 			out[k] = v
 		}
-		for _, k := range sortedKeys(in) {
+		for _, k := range slices.Sorted(maps.Keys(in)) {
 			if err == nil && !slices.Contains(s.Columns, k) {
 				err = fed.Errorf(fed.NotFound, "Choose one of the file's columns.", "%s has no column %q", s.Name, catalog.Clean(k, 60))
 			}
@@ -280,12 +281,12 @@ var (
 // retarget applies a chosen target, or the role label given to a column.
 func (s *saved) retarget(e view.DatasetEdit) error {
 	target := e.Target
-	for _, name := range sortedKeys(e.Roles) {
+	for _, name := range slices.Sorted(maps.Keys(e.Roles)) {
 		switch {
 		case e.Roles[name] == dataset.RoleLabel && target == nil:
 			target = &name
 		case e.Roles[name] == dataset.RoleLabel && *target != name:
-			return fed.Errorf(fed.Invalid, "Give one column the role label.", "two columns are to be the label: %q and %q", *target, name)
+			return fed.Errorf(fed.Invalid, "Set “Used as” to “To predict” for one column only.", "two columns are to be predicted: %q and %q", *target, name)
 		}
 	}
 	if target == nil {

@@ -67,8 +67,9 @@ func bytesPerRound(m *model.Model, parties int) int64 {
 	return size*int64(2+parties) + 8<<10
 }
 
-// roundSeconds guesses the time of a round from the samples that the slowest party
-// trains on, the measured speed, and a tenth of a second for the rest.
+// roundSeconds guesses the time of a round from rows, those of the party that has
+// most, the speed measured on this computer, and a tenth of a second for the rest. A
+// slower party takes longer.
 func roundSeconds(c fed.RunConfig, m *model.Model, rows int64, samplesPerSecond float64) float64 {
 	samples := float64(c.Train.Steps * c.Train.Batch)
 	if c.Train.Epochs > 0 {

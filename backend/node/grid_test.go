@@ -141,7 +141,7 @@ func TestCancel(t *testing.T) {
 	must(creator.CancelRun(t.Context(), run, "wrong label"))(t)
 	for _, h := range l.Hospital {
 		d := h.Ended(run, "cancelled")
-		same(t, h.Name, line(d.Run.EndReason, d.Run.Sentence, d.CanPause, d.CanCancel, d.CanRegister), "user Cancelled: wrong label false false false")
+		same(t, h.Name, line(d.Run.EndReason, d.Run.Sentence, d.CanPause, d.CanCancel, d.CanRegister), "user Stopped: wrong label false false false")
 		Eventually(t, "the grid to close at "+h.Name, func() bool { return h.grids.get(fed.RunID(run)) == nil })
 	}
 	_, err := creator.CancelRun(t.Context(), run, "")
@@ -171,7 +171,7 @@ func TestConsentLimits(t *testing.T) {
 	}
 	denied(a.Queue(project, CohortConfig(3)), "at most 2 rounds")
 	a.Ended(a.Queue(project, CohortConfig(2)), "finished")
-	denied(a.Queue(project, CohortConfig(2)), "covers 1 runs")
+	denied(a.Queue(project, CohortConfig(2)), "covers 1 run, which was used")
 	b.accept(project, view.Limits{MinParties: 3})
 	denied(a.Queue(project, CohortConfig(2)), "at least 3 parties")
 	b.accept(project, view.Limits{Days: 1})

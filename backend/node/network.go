@@ -45,7 +45,7 @@ func (n *Node) TransportOptions() transport.Options {
 		Self: n.identity(), Statement: func() identity.Signed { return n.identity().Signed() }, Peers: n.peers, Egress: n.egress, Blobs: blobStore{n.store}, Invites: invites{n},
 		MayFetch: n.grants.allow, Permit: n.peers.permit, Queries: []string{askOpen, askStart, askDrop, askLive},
 		Adopt: n.peers.adopt, Revocations: n.withdrawn, OnRevocation: n.withdraw,
-		OnEvent: n.peers.event, OnPairing: n.peers.pairing, OnPaired: n.peers.paireD,
+		OnEvent: n.peers.event, OnPairing: n.peers.pairing, OnPaired: n.peers.savePaired,
 		Tap: n.opts.Tap, Clock: n.opts.Now, Log: n.opts.Log.With(slog.String("room", "network")), Software: "synergos " + n.opts.Version,
 	}
 }

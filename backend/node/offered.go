@@ -76,7 +76,7 @@ func (o ownColumns) follows(prep *dataset.Preparation, cfg fed.RunConfig, rename
 	if slices.Contains(o.splits, by) {
 		return nil
 	}
-	return fed.Errorf(fed.Permission, "If the column was made to split the rows, give it the role “split” on the Data page.", "column %q does not say there which rows are for the test", by)
+	return fed.Errorf(fed.Permission, "If the column was made to split the rows, its owner sets “Used as” to “Marks test rows” under My data.", "column %q does not say there which rows are for the test", by)
 }
 
 // splitColumns returns the columns that say which rows are for training and test,

@@ -74,8 +74,8 @@ func (b *peerBook) pairingFollow(ctx context.Context, v view.Pairing) {
 	}
 }
 
-// paireD saves the other side after both people agreed.
-func (b *peerBook) paireD(p transport.Paired) error {
+// savePaired saves the other side after both people agreed.
+func (b *peerBook) savePaired(p transport.Paired) error {
 	how := "Six-digit code, compared by two people"
 	source := "code"
 	if p.Mode == "invite" {

@@ -27,7 +27,6 @@ type peerBook struct {
 	dialer  Dialer
 	wakeup  chan struct{}
 	pairs   map[string]*transport.Pairing
-	invites map[fed.Digest]string // links, while the app runs
 }
 
 func openPeers(ctx context.Context, n *Node) (*peerBook, error) {
@@ -37,7 +36,7 @@ func openPeers(ctx context.Context, n *Node) (*peerBook, error) {
 	}
 	b := &peerBook{
 		n: n, rows: map[fed.DeviceID]query.Peer{}, seen: map[fed.DeviceID]discover.PeerSeen{}, retry: map[fed.DeviceID]backoff{},
-		wakeup: make(chan struct{}, 1), pairs: map[string]*transport.Pairing{}, invites: map[fed.Digest]string{},
+		wakeup: make(chan struct{}, 1), pairs: map[string]*transport.Pairing{},
 	}
 	for _, r := range rows {
 		b.rows[fed.DeviceID(r.Device)] = r
@@ -296,7 +295,7 @@ func (b *peerBook) adopt(st identity.Statement, signed identity.Signed) bool {
 	b.n.then(func(ctx context.Context) {
 		b.n.inbox.ask(ctx, view.InboxEntry{
 			ID: "device-" + string(st.Device), Kind: "notice", Href: "/peers", Title: st.Name + " uses a new computer",
-			Text: "Its organisation's key vouches for it. If you doubt that, ask them by telephone, and revoke it under Peers.",
+			Text: "Its organisation's key vouches for it. If you doubt that, ask them by telephone, and end the pairing under Peers.",
 		})
 	})
 	return true

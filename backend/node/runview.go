@@ -90,12 +90,12 @@ func (n *Node) runState(v *view.Run, r experiment.Run, p project.Project) {
 func ended(e *fed.RunEnd) string {
 	switch e.State {
 	case "finished":
-		return fmt.Sprintf("Finished after %d rounds; round %d was best.", e.Rounds, e.Best)
+		return fmt.Sprintf("Finished after %s. The model is that of round %d.", fed.Count(e.Rounds, "round"), e.Best)
 	case "cancelled":
 		if e.Problem != "" {
-			return "Cancelled: " + e.Problem
+			return "Stopped: " + e.Problem
 		}
-		return "Cancelled."
+		return "Stopped."
 	}
 	return e.Problem
 }

@@ -73,16 +73,16 @@ func (b *dataBook) asConsented(ctx context.Context, c project.Consent) error {
 	s, _ := b.snap(o)
 	info, err := os.Stat(s.Path)
 	if err != nil {
-		return fed.Errorf(fed.Permission, "Ask its person to locate the file on the Data page.", "the file of its dataset is not where it was")
+		return fed.Errorf(fed.Permission, "Ask its person to find the file again under My data.", "the file of its dataset is not where it was")
 	}
 	now := sighting{path: s.Path, bytes: info.Size(), modified: info.ModTime().UnixNano()}
 	if now.bytes == s.Bytes && now.modified == s.ModifiedNs {
 		now.file = s.Fingerprint
 	} else if now, err = b.sight(ctx, o, now); err != nil {
-		return fed.Errorf(fed.Permission, "Ask its person to look at the Data page.", "the file of its dataset cannot be read now")
+		return fed.Errorf(fed.Permission, "Ask its person to look under My data.", "the file of its dataset cannot be read now")
 	}
 	if now.file != c.File {
-		return fed.Errorf(fed.Permission, "Ask its person to read the file again on the Data page, and to accept the project again.", "the file of its dataset has changed since its person accepted")
+		return fed.Errorf(fed.Permission, "Ask its person to read the file again under My data, then to open the project, What leaves, and consent again.", "the file of its dataset has changed since its person accepted")
 	}
 	return nil
 }
@@ -115,5 +115,5 @@ func (n *Node) withheld(err error) error {
 		return err
 	}
 	n.opts.Log.Warn("data not usable as agreed", "kind", k.String())
-	return fed.Errorf(k, "Ask its person to look at the Data page.", "its data cannot be used as the project agreed")
+	return fed.Errorf(k, "Ask its person to look under My data.", "its data cannot be used as the project agreed")
 }

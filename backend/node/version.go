@@ -81,7 +81,7 @@ func (n *Node) lineage(ctx context.Context, v registry.Version) []view.LineageIt
 	}
 	out = append(out,
 		view.LineageItem{Kind: "alignment", ID: string(l.Alignment), Title: "Agreed columns and scaling", Text: l.Alignment.Short(), Href: "/projects/" + string(l.Project)},
-		view.LineageItem{Kind: "run", ID: string(l.Run), Title: n.runTitle(l.Run), Text: fmt.Sprintf("%d rounds, %s", l.Rounds, strategyName(l.Strategy)), Href: "/runs/" + string(l.Run)},
+		view.LineageItem{Kind: "run", ID: string(l.Run), Title: n.runTitle(l.Run), Text: fed.Count(l.Rounds, "round") + ", " + strategyName(l.Strategy), Href: "/runs/" + string(l.Run)},
 		view.LineageItem{Kind: "checkpoint", ID: string(l.Params), Title: fmt.Sprintf("The model after round %d", l.Round), Text: l.Params.Short(), Href: "/runs/" + string(l.Run)},
 		view.LineageItem{Kind: "version", ID: v.ContentID, Title: fmt.Sprintf("%s, version %d", v.Model, v.Number), Text: stageName(v.Stage), Href: versionHref(registry.ModelID(v.Project, v.Model), v.Number)},
 	)

@@ -67,7 +67,7 @@ func (c Card) Check() error {
 	case !c.Fingerprint.Valid():
 		return bad("", "card out of form: fingerprint")
 	case len(c.Columns) > MaxColumns:
-		return bad("Share fewer columns: set the level of the others to none.", "the card has %d columns of at most %d", len(c.Columns), MaxColumns)
+		return bad("Show fewer columns: set what others see of the rest to “Nothing”.", "the card has %d columns of at most %d", len(c.Columns), MaxColumns)
 	}
 	if err := checkList(c.Keywords, "keywords"); err != nil {
 		return err

@@ -28,7 +28,7 @@ func errManifest(why string) error {
 }
 
 func errTooLarge(size, limit int64) error {
-	return fed.Errorf(fed.Invalid, "Raise the limit in the settings if this size is expected.",
+	return fed.Errorf(fed.Invalid, "Files this large cannot be exchanged.",
 		"a blob of %d bytes is over the limit of %d bytes", size, limit)
 }
 
