@@ -71,7 +71,7 @@ func (n *Node) votes(vs []registry.Vote) []view.Vote {
 
 func (n *Node) requestView(q registry.StageRequest) view.StageRequest {
 	v := view.StageRequest{
-		ID: q.ID, Model: q.Model, ModelID: registry.ModelID(q.Project, q.Model), Number: q.Number, ContentID: q.ContentID, From: q.From, To: q.To, Reason: q.Reason, By: n.nameOf(string(q.By)),
+		ID: q.ID, Model: q.Model, ModelID: registry.ModelID(q.Project, q.Model), Number: q.Number, ContentID: q.ContentID, From: q.From, To: q.To, Reason: q.Reason, By: n.nameOf(string(q.By)), ByID: string(q.By),
 		At: at(q.AtMs), Expires: at(q.ExpiresMs), State: q.State, Votes: n.votes(q.Votes), Needed: q.Needed, Voters: []string{}, MyVote: q.VoteOf(n.me()), Sentence: q.Sentence,
 	}
 	for _, p := range q.Voters {

@@ -28,7 +28,7 @@ func (h *Host) Fetch(ctx context.Context, from fed.PartyID, ref fed.BlobRef, pro
 		return fed.Errorf(fed.Unavailable, "", "this app keeps no blobs")
 	}
 	if ref.Size < 0 || ref.Size > h.o.Limits.MaxBlob {
-		return fed.Errorf(fed.Invalid, "Raise the limit if you expect it.", "blob %s of %d bytes is larger than allowed", ref.Digest.Short(), ref.Size)
+		return fed.Errorf(fed.Invalid, "Files this large cannot be exchanged.", "blob %s of %d bytes is larger than allowed", ref.Digest.Short(), ref.Size)
 	}
 	if progress == nil {
 		progress = func(int64, int64) {}

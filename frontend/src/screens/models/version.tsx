@@ -121,7 +121,7 @@ function Body({ d }: { d: VersionDetail }) {
         </Note>
       )}
       {d.requests.map((r) => (
-        <RequestCard key={r.id} r={r} mine={r.by === identity.data?.party} />
+        <RequestCard key={r.id} r={r} mine={r.byId === identity.data?.partyId} />
       ))}
       <Section title={t('models.lineage')} hint={t('models.lineageHint')}>
         <Lineage items={d.lineage} />
