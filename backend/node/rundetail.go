@@ -190,9 +190,9 @@ func (n *Node) steps(ctx context.Context, r experiment.Run) ([]view.RunStep, err
 	for _, e := range rows {
 		out = append(out, view.RunStep{At: at(e.TimeMs), Kind: e.Kind, Text: e.Text})
 	}
-	for _, rec := range r.Rounds {
+	for i, rec := range r.Rounds {
 		if len(rec.Absent) > 0 {
-			out = append(out, view.RunStep{At: at(r.StartedMs), Kind: "short", Text: fmt.Sprintf("Round %d closed without %s.", rec.N, list(slices.Sorted(maps.Keys(rec.Absent))))})
+			out = append(out, view.RunStep{At: at(r.ClosedMs[i]), Kind: "short", Text: fmt.Sprintf("Round %d closed without %s.", rec.N, list(slices.Sorted(maps.Keys(rec.Absent))))})
 		}
 	}
 	if r.End != nil {

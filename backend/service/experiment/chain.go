@@ -193,7 +193,7 @@ func overtaken(reigns []held, term uint64, n int, digest fed.Digest) bool {
 // fill puts what stands into the run: of each round one record, each following the
 // one before, and the end. The order in which all of it arrived does not matter.
 func (c *chain) fill(r *Run) {
-	r.Rounds, r.StartedMs, r.End, r.EndBy, r.EndedMs = nil, 0, nil, "", 0
+	r.Rounds, r.ClosedMs, r.StartedMs, r.End, r.EndBy, r.EndedMs = nil, nil, 0, nil, "", 0
 	reigns := c.reigns()
 	var standing []written
 	for _, w := range c.records {
@@ -211,7 +211,7 @@ func (c *chain) fill(r *Run) {
 				continue
 			}
 		}
-		r.Rounds = append(r.Rounds, w.RoundRecord)
+		r.Rounds, r.ClosedMs = append(r.Rounds, w.RoundRecord), append(r.ClosedMs, w.timeMs)
 	}
 	for _, w := range standing {
 		if w.N == 0 && w.Digest == r.Rounds[0].Digest && (r.StartedMs == 0 || w.timeMs < r.StartedMs) {

@@ -38,6 +38,7 @@ type Run struct {
 	StartedMs int64 // of round 0; 0: not yet
 	EndedMs   int64
 	Rounds    []fed.RoundRecord // by N
+	ClosedMs  []int64           // when each of Rounds was recorded
 	End       *fed.RunEnd
 	EndBy     fed.PartyID
 }

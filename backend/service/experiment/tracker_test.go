@@ -60,7 +60,7 @@ func TestTrackerFollowsARun(t *testing.T) {
 		}
 	}
 	got, ok := tr.Run(r.ID)
-	if !ok || got.By != id("A") || got.QueuedMs != 2000 || got.StartedMs != 3000 || got.EndedMs != 5000 || len(got.Rounds) != 2 || got.End.Best != 1 || got.EndBy != id("B") {
+	if !ok || got.By != id("A") || got.QueuedMs != 2000 || got.StartedMs != 3000 || got.EndedMs != 5000 || len(got.Rounds) != 2 || !slices.Equal(got.ClosedMs, []int64{3000, 4000}) || got.End.Best != 1 || got.EndBy != id("B") {
 		t.Errorf("run %+v", got)
 	}
 	if x, ok := tr.Experiment(e.ID); !ok || x.By != id("A") || x.Project != project || x.CreatedMs != 1000 || len(tr.Experiments()) != 1 {
