@@ -11,6 +11,7 @@ import (
 	"synergos.app/desktop/backend/fed"
 	"synergos.app/desktop/backend/node/view"
 	"synergos.app/desktop/backend/service/serving"
+	"synergos.app/desktop/backend/storage/datafile"
 )
 
 // StartBatch scores a CSV file into another one, which is made anew: nothing that
@@ -78,11 +79,15 @@ func scoreFile(ctx context.Context, path, output string, p *serving.Predictor, n
 	if err != nil {
 		return fed.Errorf(fed.Unavailable, "Choose the file again.", "%s cannot be read", filepath.Base(path))
 	}
+	rows, err := datafile.OpenRows(ctx, in, filepath.Base(path), info.Size(), datafile.Options{})
+	if err != nil {
+		return err
+	}
 	out, err := os.CreateTemp(filepath.Dir(output), partPrefix+"*"+partSuffix)
 	if err != nil {
 		return fed.Errorf(fed.Unavailable, "Check the folder of the result and the free space of the disk.", "the results cannot be written: %w", errors.Unwrap(err))
 	}
-	_, err = serving.Batch(ctx, in, out, p, serving.BatchOptions{Number: number, Progress: func(rows, bytes int64) {
+	_, err = serving.Batch(ctx, rows, out, p, serving.BatchOptions{Number: number, Progress: func(rows, bytes int64) {
 		report(fmt.Sprintf("%d rows scored", rows), bytes, max(bytes, info.Size()), "bytes")
 	}})
 	err = errors.Join(err, out.Sync(), out.Close())

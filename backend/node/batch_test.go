@@ -25,7 +25,8 @@ func TestBatch(t *testing.T) {
 
 	dir := t.TempDir()
 	in := filepath.Join(dir, "patients.csv")
-	const table = "mrn;age;sex;cp;trestbps;note\n007;63;1;4;145;=SUM(A1)\n008;old;0;1;120;\n"
+	const columns = "age;sex;cp;trestbps;chol;fbs;restecg;thalach;exang;oldpeak"
+	const table = "mrn;" + columns + ";note\n007;63;1;4;145;233;;2;150;0;2.3;=SUM(A1)\n008;old;0;1;120;;;;;;;\n"
 	if err := os.WriteFile(in, []byte(table), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -36,9 +37,9 @@ func TestBatch(t *testing.T) {
 	same(t, "batch", line(op.State, op.Done, op.Total, op.Unit, op.Phase), line("done", len(table), len(table), "bytes", "2 rows scored"))
 	got := strings.Split(string(must(a.BatchResult(ctx, op.ID))(t)), "\n")
 	same(t, "lines", len(got), 4)
-	same(t, "header", got[0], "mrn;age;sex;cp;trestbps;note;prediction;probability_no;probability_yes;model;version;warning;error")
-	same(t, "answered row", strings.HasPrefix(got[1], "007;63;1;4;145;=SUM(A1);") && strings.Contains(got[1], ";heart;1;"), true)
-	same(t, "refused row", strings.HasPrefix(got[2], "008;old;0;1;120;;;;;heart;1;;\"age: "), true)
+	same(t, "header", got[0], "mrn;"+columns+";note;prediction;probability_no;probability_yes;model;version;warning;error")
+	same(t, "answered row", strings.HasPrefix(got[1], "007;63;1;4;145;233;;2;150;0;2.3;=SUM(A1);") && strings.Contains(got[1], ";heart;1;\"column \"\"fbs\"\": was not given and was filled with "), true)
+	same(t, "refused row", strings.HasPrefix(got[2], "008;old;0;1;120;;;;;;;;;;;heart;1;;\"age: "), true)
 	again := start(in, "")
 	same(t, "a file of its own", line(again.State, again.Result != op.Result), "done true")
 
@@ -55,7 +56,7 @@ func TestBatch(t *testing.T) {
 	same(t, "the file", string(must(os.ReadFile(in))(t)), table)
 
 	bad := filepath.Join(dir, "bad.csv")
-	if err := os.WriteFile(bad, []byte("age;sex\n50;1\n\"51;0\n"), 0o600); err != nil {
+	if err := os.WriteFile(bad, []byte(columns+"\n50;1\n\"51;0\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	out := filepath.Join(dir, "out.csv")

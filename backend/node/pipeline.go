@@ -28,7 +28,7 @@ func (p pipeline) Encode(row map[string]any) ([]float32, []string, error) {
 	}
 	var warn []string
 	for _, w := range notices {
-		warn = append(warn, w.Text)
+		warn = append(warn, fmt.Sprintf("column %q: %s", w.Column, w.Text))
 	}
 	return x, warn, nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"sync"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"synergos.app/desktop/backend/network/identity"
 	"synergos.app/desktop/backend/service/registry"
 	"synergos.app/desktop/backend/service/serving"
+	"synergos.app/desktop/backend/storage/datafile"
 	"synergos.app/desktop/backend/storage/sqlite/query"
 )
 
@@ -192,7 +194,7 @@ func (s *servings) start(ctx context.Context, m registry.Model, d *deployment) e
 	}
 	cfg := serving.Config{
 		Model: m.Name, Project: m.Project, Port: d.saved.Port, TokenHash: d.hash, Product: s.n.opts.Version, Stats: d.use,
-		Decode: s.n.decodePipeline, Now: s.n.opts.Now,
+		Decode: s.n.decodePipeline, Open: openSent, Now: s.n.opts.Now,
 	}
 	if d.saved.Exposed {
 		if err := s.expose(&cfg, d.saved); err != nil {
@@ -209,6 +211,11 @@ func (s *servings) start(ctx context.Context, m registry.Model, d *deployment) e
 	d.server = srv
 	d.saved.Port, d.saved.Serves = srv.Status().Port, reg.ContentID
 	return nil
+}
+
+// openSent reads rows that a request brings in CSV.
+func openSent(ctx context.Context, in io.Reader) (serving.Table, error) {
+	return datafile.OpenRows(ctx, in, "the body", 0, datafile.Options{MaxBytes: serving.DefaultLimits().Body})
 }
 
 // change puts the version that is due in the place of the served one, while the

@@ -1,6 +1,9 @@
 package serving
 
 import (
+	"context"
+	"io"
+
 	"synergos.app/desktop/backend/fed"
 )
 
@@ -37,6 +40,9 @@ type Pipeline interface {
 // on every machine, with a run what this party computes with: the two differ where
 // each party scales the columns with its own figures.
 type Decode func(raw []byte, run fed.RunID) (Pipeline, error)
+
+// Open reads the beginning of CSV text, as training does.
+type Open func(ctx context.Context, in io.Reader) (Table, error)
 
 // Files are a version folder: bytes by path.
 type Files map[string][]byte

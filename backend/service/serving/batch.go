@@ -3,7 +3,6 @@ package serving
 import (
 	"bytes"
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -36,12 +35,14 @@ const (
 
 // batch is a running batch.
 type batch struct {
-	p   *Predictor
-	opt BatchOptions
-	in  *csvRows
-	out io.Writer
-	eol string
-	res BatchResult
+	p     *Predictor
+	opt   BatchOptions
+	in    *csvRows
+	out   io.Writer
+	comma byte // between cells
+	quote byte // around cells that need it
+	eol   string
+	res   BatchResult
 
 	x       []float32 // [n, d] of the accepted rows of the block
 	results []Result  // of the accepted rows
@@ -55,16 +56,16 @@ type scored struct {
 	why    string
 }
 
-// Batch scores a file with a header, row by row in order, without keeping it in
-// memory. out gets every row as it stands in the file, byte for byte, and after it
-// prediction, one probability per class, model, version, warning and error; a name
-// that the file uses already gets a number. A row that cannot be answered keeps its
+// Batch scores a table that has the columns of the model, row by row in order,
+// without keeping it in memory. out gets every row as it stands in the file, in UTF-8
+// but else byte for byte, and after it prediction, one probability per class, model,
+// version, warning and error; a name that the file uses already gets a number. A row that cannot be answered keeps its
 // place with the reason in error. The results are those of the endpoint, bit for
 // bit. Only a row of another length than the header is written anew: short ones are
 // filled up, and what goes beyond the header stands in error. Progress is called
 // after every block of rows. A cancelled batch has written whole rows only. Errors
 // are of kind Invalid or Unavailable and name the line.
-func Batch(ctx context.Context, in io.Reader, out io.Writer, p *Predictor, opt BatchOptions) (BatchResult, error) {
+func Batch(ctx context.Context, in Table, out io.Writer, p *Predictor, opt BatchOptions) (BatchResult, error) {
 	rows, err := newCSVRows(p, in, true)
 	if err != nil {
 		return BatchResult{}, err
@@ -73,6 +74,7 @@ func Batch(ctx context.Context, in io.Reader, out io.Writer, p *Predictor, opt B
 		opt.Mode = Reject
 	}
 	b := &batch{p: p, opt: opt, in: rows, out: out, eol: "\n"}
+	b.comma, b.quote, _ = in.Dialect()
 	if err := b.heads(); err != nil {
 		return BatchResult{}, err
 	}
@@ -86,9 +88,14 @@ func Batch(ctx context.Context, in io.Reader, out io.Writer, p *Predictor, opt B
 
 // heads writes the header.
 func (b *batch) heads() error {
-	raw := b.in.raw()
-	if bytes.HasSuffix(raw, []byte("\r\n")) {
+	raw := bytes.Clone(b.in.table.Raw())
+	switch {
+	case bytes.HasSuffix(raw, []byte("\r\n")):
 		b.eol = "\r\n"
+	case bytes.HasSuffix(raw, []byte("\r")):
+		b.eol = "\r"
+	case len(raw) == 0:
+		raw = b.cells(b.in.names)
 	}
 	more := []string{"prediction"}
 	for _, c := range b.p.info.Classes {
@@ -96,7 +103,7 @@ func (b *batch) heads() error {
 	}
 	more = append(more, "model", "version", "warning", "error")
 	taken := map[string]bool{}
-	for _, name := range b.in.header {
+	for _, name := range b.in.names {
 		taken[name] = true
 	}
 	for i, name := range more {
@@ -118,19 +125,25 @@ func trimEnd(raw []byte) []byte {
 // line writes a row as it stood, and cells after it.
 func (b *batch) line(buf *bytes.Buffer, raw []byte, cells []string) {
 	buf.Write(raw)
-	buf.WriteRune(b.in.csv.Comma)
+	buf.WriteByte(b.comma)
 	buf.Write(b.cells(cells))
 	buf.WriteString(b.eol)
 }
 
 // cells writes cells in quotes where they need them.
 func (b *batch) cells(cells []string) []byte {
-	var buf bytes.Buffer
-	w := csv.NewWriter(&buf)
-	w.Comma = b.in.csv.Comma
-	_ = w.Write(cells) // a buffer takes everything
-	w.Flush()
-	return trimEnd(buf.Bytes())
+	var out []byte
+	quote := string(b.quote)
+	for i, cell := range cells {
+		if i > 0 {
+			out = append(out, b.comma)
+		}
+		if strings.HasPrefix(cell, " ") || strings.ContainsAny(cell, string(b.comma)+quote+"\r\n") {
+			cell = quote + strings.ReplaceAll(cell, quote, quote+quote) + quote
+		}
+		out = append(out, cell...)
+	}
+	return out
 }
 
 // block reads, scores and writes the next rows; false after the last.
@@ -159,7 +172,7 @@ func (b *batch) block(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	if b.opt.Progress != nil {
-		b.opt.Progress(b.res.Rows, b.in.end)
+		b.opt.Progress(b.res.Rows, b.in.table.Taken())
 	}
 	return more, nil
 }
@@ -185,8 +198,8 @@ func (b *batch) take(row map[string]any) {
 // fitted returns the row that was read last with as many cells as the header, and
 // what was cut off, as a reason.
 func (b *batch) fitted() (raw []byte, why string) {
-	raw = trimEnd(b.in.raw())
-	record, width := b.in.record, len(b.in.header)
+	raw = trimEnd(bytes.Clone(b.in.table.Raw()))
+	record, width := b.in.record, len(b.in.names)
 	if len(record) > width {
 		if !slices.ContainsFunc(record[width:], func(s string) bool { return s != "" }) {
 			return b.cells(record[:width]), ""
@@ -194,7 +207,7 @@ func (b *batch) fitted() (raw []byte, why string) {
 		return b.cells(record[:width]), "more values than the header has columns: " + strings.Join(record[width:], " | ")
 	}
 	for range width - len(record) {
-		raw = append(raw, byte(b.in.csv.Comma))
+		raw = append(raw, b.comma)
 	}
 	return raw, ""
 }

@@ -44,7 +44,7 @@ func TestBatchEqualsTheEndpoint(t *testing.T) {
 	s := start(t, nil)
 	var out bytes.Buffer
 	var progress []string
-	res, err := Batch(t.Context(), strings.NewReader(testCSV(n)), &out, s.Predictor(), BatchOptions{Number: 3, Progress: func(r, b int64) { progress = append(progress, fmt.Sprint(r, " ", b)) }})
+	res, err := score(t.Context(), testCSV(n), &out, s.Predictor(), BatchOptions{Number: 3, Progress: func(r, b int64) { progress = append(progress, fmt.Sprint(r, " ", b)) }})
 	must(t, err)
 	if want := fmt.Sprintf("[512 %d 1024 %d 1300 %d]", offset(testCSV(n), 513), offset(testCSV(n), 1025), len(testCSV(n))); fmt.Sprint(progress) != want {
 		t.Errorf("progress %v, want %s", progress, want)
@@ -104,28 +104,56 @@ func offset(text string, k int) int {
 	return at
 }
 
+// added is what a batch adds to a header.
+func added(divider string) string {
+	return divider + strings.Join([]string{"prediction", "probability_healthy", "probability_disease", "model", "version", "warning", "error"}, divider)
+}
+
+func utf16(text string) string {
+	out := []byte{0xff, 0xfe}
+	for _, r := range text {
+		out = append(out, byte(r), byte(r>>8))
+	}
+	return string(out)
+}
+
 // Files of other programs keep their form: divider, quotes, blanks, formulas, line
 // ends, other columns, and numbers with a decimal comma.
 func TestBatchKeepsTheFile(t *testing.T) {
 	p := heart(t)
 	for name, c := range map[string]struct{ in, want string }{
 		"quotes, formulas, blanks": {
-			"id, age ,chest_pain,note\r\n001, 50 ,\"none\",\"=1+1, \"\"x\"\"\"\r\n-2,50.0,none,\"two\nlines\"",
-			"id, age ,chest_pain,note,prediction,probability_healthy,probability_disease,model,version,warning,error\r\n" +
-				"001, 50 ,\"none\",\"=1+1, \"\"x\"\"\",#\r\n-2,50.0,none,\"two\nlines\",#\r\n",
+			"id, age ,chest_pain,vessels,note\r\n001, 50 ,\"none\",0,\"=1+1, \"\"x\"\"\"\r\n-2,50.0,none,0,\"two\nlines\"",
+			"id, age ,chest_pain,vessels,note" + added(",") + "\r\n" +
+				"001, 50 ,\"none\",0,\"=1+1, \"\"x\"\"\",#\r\n-2,50.0,none,0,\"two\nlines\",#\r\n",
 		},
 		"semicolons": {
-			"age;chest_pain;dose\n50,5;none;1,25\n50,5;none;0,5\n",
-			"age;chest_pain;dose;prediction;probability_healthy;probability_disease;model;version;warning;error\n50,5;none;1,25;#\n50,5;none;0,5;#\n",
+			"age;chest_pain;vessels;dose\n50,5;none;0;1,25\n50,5;none;0;0,5\n",
+			"age;chest_pain;vessels;dose" + added(";") + "\n50,5;none;0;1,25;#\n50,5;none;0;0,5;#\n",
 		},
-		"tabs":           {"age\tchest_pain\n50\tnone\n", "age\tchest_pain\tprediction\tprobability_healthy\tprobability_disease\tmodel\tversion\twarning\terror\n50\tnone\t#\n"},
-		"names in use":   {"age,error,prediction,prediction_2\n50,e,p,q\n", "age,error,prediction,prediction_2,prediction_3,probability_healthy,probability_disease,model,version,warning,error_2\n50,e,p,q,#\n"},
-		"short row":      {"age,chest_pain,x\n50\n", "age,chest_pain,x,prediction,probability_healthy,probability_disease,model,version,warning,error\n50,,,#\n"},
-		"divider at end": {"age,x\n50,1,\n", "age,x,prediction,probability_healthy,probability_disease,model,version,warning,error\n50,1,#\n"},
-		"no row":         {"age", "age,prediction,probability_healthy,probability_disease,model,version,warning,error\n"},
+		"tabs":           {"age\tchest_pain\tvessels\n50\tnone\t0\n", "age\tchest_pain\tvessels" + added("\t") + "\n50\tnone\t0\t#\n"},
+		"short row":      {"age,chest_pain,vessels,x\n50\n", "age,chest_pain,vessels,x" + added(",") + "\n50,,,,#\n"},
+		"divider at end": {"age,chest_pain,vessels\n50,none,1,\n", "age,chest_pain,vessels" + added(",") + "\n50,none,1,#\n"},
+		"no row":         {"age,chest_pain,vessels", "age,chest_pain,vessels" + added(",") + "\n"},
+		"blank lines":    {"age,chest_pain,vessels\n\n50,none,1\n\n", "age,chest_pain,vessels" + added(",") + "\n\n50,none,1,#\n"},
+		"an old Mac":     {"age,chest_pain,vessels\r50,none,1\r", "age,chest_pain,vessels" + added(",") + "\r50,none,1,#\r"},
+		"names in use": {
+			"age,chest_pain,vessels,error,prediction,prediction_2\n50,none,0,e,p,q\n",
+			"age,chest_pain,vessels,error,prediction,prediction_2,prediction_3,probability_healthy,probability_disease,model,version,warning,error_2\n50,none,0,e,p,q,#\n",
+		},
+		"single quotes": {
+			"'age','chest_pain','vessels','note'\n'50','none','0','a pipe, ''x'' '\n'51','none','1',''\n",
+			"'age','chest_pain','vessels','note'" + added(",") + "\n'50','none','0','a pipe, ''x'' ',#\n'51','none','1','',#\n",
+		},
+		"Windows-1252": {"age,chest_pain,vessels,stra\xdfe\n50,none,0,\"M\xfcller, Z.\"\n", "age,chest_pain,vessels,straße" + added(",") + "\n50,none,0,\"Müller, Z.\",#\n"},
+		"UTF-16":       {utf16("age;chest_pain;vessels;ß\r\n50;none;0;ü\r\n"), "\ufeffage;chest_pain;vessels;ß" + added(";") + "\r\n50;none;0;ü;#\r\n"},
+		"a mark before quotes": {
+			"\ufeff\"age\",\"chest_pain\",\"vessels\"\n50,none,0\n",
+			"\ufeff\"age\",\"chest_pain\",\"vessels\"" + added(",") + "\n50,none,0,#\n",
+		},
 	} {
 		var out bytes.Buffer
-		_, err := Batch(t.Context(), strings.NewReader(c.in), &out, p, BatchOptions{Number: 3})
+		_, err := score(t.Context(), c.in, &out, p, BatchOptions{Number: 3})
 		must(t, err)
 		parts := strings.Split(c.want, "#")
 		rest := out.String()
@@ -149,42 +177,35 @@ func TestBatchKeepsTheFile(t *testing.T) {
 // What stands beyond the header is named, and the row keeps its width.
 func TestBatchNamesCellsBeyondTheHeader(t *testing.T) {
 	var out bytes.Buffer
-	res, err := Batch(t.Context(), strings.NewReader("age,x\n50,1,2,\n50,1\n"), &out, heart(t), BatchOptions{})
+	res, err := score(t.Context(), "age,chest_pain,vessels\n50,none,1,2,\n50,none,1\n", &out, heart(t), BatchOptions{})
 	must(t, err)
 	lines, err := csv.NewReader(&out).ReadAll()
 	must(t, err)
-	if res != (BatchResult{Rows: 2, Rejected: 1}) || lines[1][8] != "more values than the header has columns: 2 | " || lines[2][8] != "" {
+	if res != (BatchResult{Rows: 2, Rejected: 1}) || lines[1][9] != "more values than the header has columns: 2 | " || lines[2][9] != "" {
 		t.Errorf("%+v: %q", res, lines)
-	}
-}
-
-// The point is never guessed: a file that has one decimal point reads no comma as one.
-func TestDecimalCommas(t *testing.T) {
-	for in, want := range map[string]bool{
-		"age;x\n50,5;1\n": true, "age;x\n50,5;1.5\n": false, "age;x\n50;1\n": false, "age\tx\n1,5\ta,b\n": true,
-	} {
-		if got := decimalCommas([]byte(in), rune(in[3])); got != want {
-			t.Errorf("%q: %v", in, got)
-		}
 	}
 }
 
 func TestBatchRefusesFiles(t *testing.T) {
 	p := heart(t)
 	for name, c := range map[string]struct{ in, want string }{
-		"empty":            {"", "header is missing"},
-		"required column":  {"vessels\n1\n", `"age" is missing`},
-		"column twice":     {"age,age\n1,2\n", "twice"},
-		"open quote":       {"age\n\"1\n2\n", "quotes"},
-		"endless quote":    {"age\n\"" + strings.Repeat("x", 2<<20), "longer than"},
+		"empty":            {"", "empty"},
+		"no column":        {"sex\n1\n", `3 columns of the model are missing: "age", "chest_pain", "vessels"`},
+		"two columns":      {"vessels,x\n1,1\n", `2 columns of the model are missing: "age", "chest_pain"`},
+		"one column":       {"vessels,age\n1,1\n", `the column "chest_pain" of the model is missing`},
+		"no header":        {"50,none,1\n51,none,2\n", `"age", "chest_pain", "vessels"`},
+		"only numbers":     {"50,1\n51,2\n", "looks like data"},
+		"column twice":     {"age,age,chest_pain,vessels\n1,2,none,0\n", "twice"},
+		"open quote":       {"age,chest_pain,vessels\n\"1\n2\n", "line 2, column 1 is never closed"},
+		"stray text":       {"age,chest_pain,vessels\n\"1\"x,none,0\n", "closing quote in line 2"},
+		"endless quote":    {"age,chest_pain,vessels\n\"" + strings.Repeat("x", 2<<20), "never closed"},
 		"endless header":   {strings.Repeat("x", 2<<20), "longer than"},
-		"too many columns": {strings.Repeat("c,", 5000) + "age\n", "4096 columns"},
+		"too many columns": {strings.Repeat("c,", 10_000) + "age\n", "10000 columns"},
 		"Parquet":          {"PAR1....", "Parquet"},
-		"workbook":         {"PK\x03\x04....", "workbook"},
-		"UTF-16":           {"\xff\xfea\x00", "UTF-16"},
+		"workbook":         {"PK\x03\x04....", "Excel workbook"},
 	} {
-		_, err := Batch(t.Context(), strings.NewReader(c.in), io.Discard, p, BatchOptions{})
-		if err == nil || fed.KindOf(err) != fed.Invalid || !strings.Contains(err.Error(), c.want) {
+		_, err := score(t.Context(), c.in, io.Discard, p, BatchOptions{})
+		if err == nil || fed.KindOf(err) != fed.Invalid || fed.HintOf(err) == "" || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -196,7 +217,7 @@ func TestBatchRejectsExtremeRows(t *testing.T) {
 	must(t, err)
 	p.params[0].Data[0] = 1e38
 	var out bytes.Buffer
-	res, err := Batch(t.Context(), strings.NewReader("age\n50\n1e30\n51\nnan\n1e999\n"), &out, p, BatchOptions{Number: 1})
+	res, err := score(t.Context(), "age\n50\n1e30\n51\nnan\n1e999\n", &out, p, BatchOptions{Number: 1})
 	must(t, err)
 	if res != (BatchResult{Rows: 5, Rejected: 3}) {
 		t.Fatalf("%+v\n%s", res, out.String())
@@ -214,14 +235,14 @@ func TestBatchStopsAndReportsWriteErrors(t *testing.T) {
 	p := heart(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	var out bytes.Buffer
-	res, err := Batch(ctx, strings.NewReader(testCSV(2000)), &out, p, BatchOptions{Progress: func(int64, int64) { cancel() }})
+	res, err := score(ctx, testCSV(2000), &out, p, BatchOptions{Progress: func(int64, int64) { cancel() }})
 	if !errors.Is(err, context.Canceled) || res.Rows != 512 {
 		t.Errorf("%+v, %v", res, err)
 	}
 	if lines, err := csv.NewReader(&out).ReadAll(); err != nil || int64(len(lines)-1) != res.Rows {
 		t.Errorf("%d lines, %v", len(lines), err)
 	}
-	_, err = Batch(t.Context(), strings.NewReader(testCSV(2000)), full{}, p, BatchOptions{})
+	_, err = score(t.Context(), testCSV(2000), full{}, p, BatchOptions{})
 	wantKind(t, err, fed.Unavailable)
 }
 

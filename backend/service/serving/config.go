@@ -45,6 +45,7 @@ type Config struct {
 	Stats   *Stats           // counters to go on with; nil: from zero
 	Product string           // product version, for GET /v2; "" : "dev"
 	Decode  Decode           // of pipeline.json
+	Open    Open             // of rows in CSV
 	Now     func() time.Time // nil: time.Now
 }
 

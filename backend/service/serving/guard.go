@@ -98,6 +98,8 @@ func checkConfig(c Config) error {
 		return fed.Errorf(fed.Invalid, "Choose a port from 1024 to 65535, or 0 for a free one.", "port %d does not exist", c.Port)
 	case c.Decode == nil:
 		return fed.Errorf(fed.Internal, "", "serving has no way to read preparations")
+	case c.Open == nil:
+		return fed.Errorf(fed.Internal, "", "serving has no way to read CSV")
 	case !c.Mode.valid():
 		return fed.Errorf(fed.Invalid, "Choose reject, warn or coerce.", "unknown mode %.20q", string(c.Mode))
 	case slices.Contains(c.Origins, "*"):

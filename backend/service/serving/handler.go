@@ -227,7 +227,7 @@ func (s *Server) invoke(c *call) error {
 	var form rowForm
 	res, err := s.answer(c, func(body []byte) (rows []map[string]any, err error) {
 		if kind == "text/csv" {
-			return c.v.p.decodeCSV(strings.NewReader(string(body)), s.cfg.Limits)
+			return c.v.p.decodeCSV(c.r.Context(), s.cfg.Open, body, s.cfg.Limits)
 		}
 		form, rows, err = c.v.p.decodeInvocation(body, s.cfg.Limits)
 		return rows, err

@@ -18,6 +18,7 @@ import (
 	"synergos.app/desktop/backend/fed"
 	"synergos.app/desktop/backend/learning/model"
 	"synergos.app/desktop/backend/learning/tensor"
+	"synergos.app/desktop/backend/storage/datafile"
 )
 
 // testPipe is a small preparation: (v-mean)/sd for numbers, one indicator per
@@ -166,10 +167,23 @@ func heart(t testing.TB) *Predictor {
 	return p
 }
 
+func openTest(ctx context.Context, in io.Reader) (Table, error) {
+	return datafile.OpenRows(ctx, in, "ward.csv", 0, datafile.Options{})
+}
+
+// score is Batch of a text, opened as files are.
+func score(ctx context.Context, text string, out io.Writer, p *Predictor, opt BatchOptions) (BatchResult, error) {
+	in, err := openTest(ctx, strings.NewReader(text))
+	if err != nil {
+		return BatchResult{}, err
+	}
+	return Batch(ctx, in, out, p, opt)
+}
+
 const testToken = "syn_test-token"
 
 func testConfig() Config {
-	return Config{Model: "heart", Decode: decodeTest, TokenHash: hashToken(testToken), Product: "1.2.3"}
+	return Config{Model: "heart", Decode: decodeTest, Open: openTest, TokenHash: hashToken(testToken), Product: "1.2.3"}
 }
 
 // start serves heart version 3 on a free port.

@@ -2,6 +2,7 @@ package serving
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -256,8 +257,12 @@ func (r *rowReader) columns(raw []byte) error {
 }
 
 // decodeCSV reads a CSV body with a header.
-func (p *Predictor) decodeCSV(body io.Reader, lim Limits) ([]map[string]any, error) {
-	c, err := newCSVRows(p, body, false)
+func (p *Predictor) decodeCSV(ctx context.Context, open Open, body []byte, lim Limits) ([]map[string]any, error) {
+	t, err := open(ctx, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	c, err := newCSVRows(p, t, false)
 	if err != nil {
 		return nil, err
 	}
@@ -267,9 +272,8 @@ func (p *Predictor) decodeCSV(body io.Reader, lim Limits) ([]map[string]any, err
 		if errors.Is(err, io.EOF) {
 			return r.rows, nil
 		}
-		if err == nil && len(c.record) > len(c.header) {
-			line, _ := c.csv.FieldPos(0)
-			err = invalid("line %d has more values than the header has columns", line)
+		if err == nil && len(c.record) > len(c.names) {
+			err = invalid("row %d has more values than the header has columns", len(r.rows)+1)
 		}
 		if err == nil {
 			err = r.add(row)

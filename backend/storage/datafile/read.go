@@ -21,6 +21,7 @@ type reader struct {
 	opt     Options
 	rep     *Report
 	scan    *scanner
+	dialect dialect
 	build   *dataset.Builder
 	names   []string
 	text    dataset.Record // of utf8, used again
@@ -33,7 +34,7 @@ type reader struct {
 func Read(ctx context.Context, src io.Reader, name string, size int64, opt Options) (*dataset.Table, *Report, error) {
 	r := &reader{opt: opt.withDefaults(), rep: &Report{File: name, Size: size}}
 	count := &counter{ctx: ctx, r: src, total: size, progress: opt.Progress}
-	text, err := decode(count, r.rep, r.opt)
+	text, _, err := decode(count, r.rep, r.opt)
 	if err != nil {
 		return nil, nil, r.broken(err)
 	}
@@ -51,19 +52,9 @@ func Read(ctx context.Context, src io.Reader, name string, size int64, opt Optio
 
 // begin sniffs the dialect and reads the header.
 func (r *reader) begin(text *bufio.Reader) error {
-	sample, err := text.Peek(sampleBytes)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, bufio.ErrBufferFull) {
-		return r.broken(err)
-	}
-	if len(bytes.TrimSpace(sample)) == 0 && err != nil {
-		return fed.Errorf(fed.Invalid, "export the data again", "%s is empty", r.rep.File)
-	}
-	d, fields := sniff(sample, err != nil, r.opt.Delimiter, r.opt.MaxColumns)
-	r.scan = newScanner(text, d, r.opt.MaxCell, r.opt.MaxColumns, 256<<10)
-	r.rep.Delimiter = delimiterNames[d.delim]
-	first, err := r.scan.next()
+	first, fields, err := r.start(text, text, 256<<10)
 	if err != nil {
-		return r.broken(err)
+		return err
 	}
 	if first.Len() == 1 && fields == 1 {
 		return fed.Errorf(fed.Invalid, "separate the columns by comma, semicolon, tab or bar; a table needs a label and at least one feature",
@@ -72,11 +63,30 @@ func (r *reader) begin(text *bufio.Reader) error {
 	if err := r.header(first); err != nil {
 		return err
 	}
-	r.build.DecimalComma = d.decimalComma
-	if d.decimalComma {
+	r.build.DecimalComma = r.dialect.decimalComma
+	if r.dialect.decimalComma {
 		r.note(dataset.Info, "numbers are written with a decimal comma", "they are read as numbers", "nothing, if that is right")
 	}
 	return nil
+}
+
+// start sniffs the dialect of text and reads its first record from src, which passes
+// text on, through a buffer of so many bytes. fields is 1 when nothing divides it.
+func (r *reader) start(text *bufio.Reader, src io.Reader, buffer int) (first dataset.Record, fields int, err error) {
+	sample, err := text.Peek(sampleBytes)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, bufio.ErrBufferFull) {
+		return first, 0, r.broken(err)
+	}
+	if len(bytes.TrimSpace(sample)) == 0 && err != nil {
+		return first, 0, fed.Errorf(fed.Invalid, "export the data again", "%s is empty", r.rep.File)
+	}
+	r.dialect, fields = sniff(sample, err != nil, r.opt.Delimiter, r.opt.MaxColumns)
+	r.scan = newScanner(src, r.dialect, r.opt.MaxCell, r.opt.MaxColumns, buffer)
+	r.rep.Delimiter = delimiterNames[r.dialect.delim]
+	if first, err = r.scan.next(); err != nil {
+		return first, 0, r.broken(err)
+	}
+	return first, fields, nil
 }
 
 func (r *reader) note(severity, text, why, remedy string) {
@@ -84,27 +94,36 @@ func (r *reader) note(severity, text, why, remedy string) {
 }
 
 func (r *reader) header(first dataset.Record) error {
-	r.rep.Header = r.opt.Header == HeaderYes || r.opt.Header == HeaderAuto && looksLikeHeader(first)
-	r.names = make([]string, first.Len())
-	at := make(map[string]int, first.Len())
-	for i := range first.Len() {
-		name, err := r.columnName(first.Cell(i), i)
-		if err != nil {
-			return err
-		}
+	if err := r.nameColumns(first); err != nil {
+		return err
+	}
+	at := make(map[string]int, len(r.names))
+	for i, name := range r.names {
 		if before, twice := at[name]; twice {
 			return fed.Errorf(fed.Invalid, "give every column its own name", "%s: columns %d and %d are both called %q", r.rep.File, before+1, i+1, name)
 		}
 		at[name] = i
-		r.names[i] = name
 	}
-	r.rep.Columns = len(r.names)
 	r.build = dataset.NewBuilder(r.rep.File, r.names)
 	if !r.rep.Header {
 		r.note(dataset.Warning, "the first line looks like data, so the columns are called column_1, column_2 ...",
 			"other parties match columns by their names", "add a header line to the file")
 		return r.add(first)
 	}
+	return nil
+}
+
+// nameColumns works out whether the first record names the columns, and the names.
+func (r *reader) nameColumns(first dataset.Record) error {
+	r.rep.Header = r.opt.Header == HeaderYes || r.opt.Header == HeaderAuto && looksLikeHeader(first)
+	r.names = make([]string, first.Len())
+	for i := range r.names {
+		var err error
+		if r.names[i], err = r.columnName(first.Cell(i), i); err != nil {
+			return err
+		}
+	}
+	r.rep.Columns = len(r.names)
 	return nil
 }
 

@@ -73,28 +73,29 @@ var foreign = []struct {
 }
 
 // decode returns the text of src as UTF-8 (cells that are not valid UTF-8 are
-// handled later) and notes compression and encoding in rep.
-func decode(src io.Reader, rep *Report, opt Options) (*bufio.Reader, error) {
+// handled later) and notes compression and encoding in rep; marked says that it
+// began with a byte order mark.
+func decode(src io.Reader, rep *Report, opt Options) (out *bufio.Reader, marked bool, err error) {
 	br := bufio.NewReaderSize(src, sampleBytes)
 	head, err := br.Peek(4)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
+		return nil, false, err
 	}
 	if bytes.HasPrefix(head, []byte{0x1f, 0x8b}) {
 		z, err := gzip.NewReader(br)
 		if err != nil {
-			return nil, fed.Errorf(fed.Invalid, "copy the file again", "%s is a damaged gzip file", rep.File)
+			return nil, false, fed.Errorf(fed.Invalid, "copy the file again", "%s is a damaged gzip file", rep.File)
 		}
 		rep.Compressed = true
 		br = bufio.NewReaderSize(z, sampleBytes)
 	}
 	head, err = br.Peek(sampleBytes)
 	if err != nil && !errors.Is(err, io.EOF) && len(head) == 0 {
-		return nil, err
+		return nil, false, err
 	}
 	for _, f := range foreign {
 		if bytes.HasPrefix(head, []byte(f.magic)) {
-			return nil, fed.Errorf(fed.Invalid, f.hint, "%s is %s, not CSV", rep.File, f.name)
+			return nil, false, fed.Errorf(fed.Invalid, f.hint, "%s is %s, not CSV", rep.File, f.name)
 		}
 	}
 	var text io.Reader = br
@@ -102,13 +103,14 @@ func decode(src io.Reader, rep *Report, opt Options) (*bufio.Reader, error) {
 	switch {
 	case bytes.HasPrefix(head, []byte{0xef, 0xbb, 0xbf}):
 		_, _ = br.Discard(3)
+		marked = true
 	case bytes.HasPrefix(head, []byte{0xff, 0xfe}), bytes.HasPrefix(head, []byte{0xfe, 0xff}):
-		rep.Encoding = "UTF-16"
+		rep.Encoding, marked = "UTF-16", true
 		text = transform.NewReader(br, unicode.UTF16(unicode.LittleEndian, unicode.ExpectBOM).NewDecoder())
 	case bytes.IndexByte(head, 0) >= 0:
-		return nil, errBinary(rep.File, 0)
+		return nil, false, errBinary(rep.File, 0)
 	}
-	return bufio.NewReaderSize(&capped{text, opt.MaxBytes}, sampleBytes), nil
+	return bufio.NewReaderSize(&capped{text, opt.MaxBytes}, sampleBytes), marked, nil
 }
 
 func errBinary(file string, line int) error {
