@@ -4,10 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
+	"slices"
 	"strconv"
 
 	"synergos.app/desktop/backend/fed"
 	"synergos.app/desktop/backend/learning/dataset"
+	"synergos.app/desktop/backend/service/project"
 	"synergos.app/desktop/backend/service/registry"
 	"synergos.app/desktop/backend/service/serving"
 	"synergos.app/desktop/backend/storage/sqlite"
@@ -19,6 +22,7 @@ type pipeline struct {
 	enc    *dataset.RowEncoder
 	fields []serving.Field
 	class  []string
+	own    serving.Own
 }
 
 func (p pipeline) Encode(row map[string]any) ([]float32, []string, error) {
@@ -35,9 +39,10 @@ func (p pipeline) Encode(row map[string]any) ([]float32, []string, error) {
 
 func (p pipeline) Fields() []serving.Field { return p.fields }
 func (p pipeline) Classes() []string       { return p.class }
+func (p pipeline) Own() serving.Own        { return p.own }
 
-// decodePipeline reads pipeline.json, with this party's own scaler of the run where the
-// project scales per party. Without a run the agreed figures of all parties stand in, so
+// decodePipeline reads pipeline.json, with this party's own names of columns and, where
+// the project scales per party, its own scaler of the run. Without a run the agreed figures of all parties stand in, so
 // that everybody can check a version.
 func (n *Node) decodePipeline(raw []byte, run fed.RunID) (serving.Pipeline, error) {
 	prep, err := dataset.ParsePreparation(raw)
@@ -61,11 +66,61 @@ func (n *Node) decodePipeline(raw []byte, run fed.RunID) (serving.Pipeline, erro
 	if err != nil {
 		return nil, err
 	}
-	p := pipeline{enc: enc, class: prep.Classes}
+	p := pipeline{enc: enc, class: prep.Classes, own: n.ownColumns(run, fed.DigestOf(raw))}
 	for _, f := range fieldsOf(prep) {
 		p.fields = append(p.fields, serving.Field{Name: f.Name, Kind: f.Kind, Values: f.Values, Low: f.Low, High: f.High, Typical: f.Typical})
 	}
 	return p, nil
+}
+
+// ownColumns returns how this party has the columns of the preparation that a run was
+// trained with, as the parties have agreed; nothing when it does not know the run.
+func (n *Node) ownColumns(id fed.RunID, prep fed.Digest) serving.Own {
+	run, ok := n.tracker.Run(id)
+	p, known := n.projects.Get(run.Project)
+	if !ok || !known {
+		return serving.Own{}
+	}
+	name := n.aligns.myName(p)
+	if m, trained := run.Member(n.me()); trained {
+		name = m.Name
+	}
+	doc := p.Alignment
+	if doc == nil || doc.Digest != prep {
+		doc = n.formerAlignment(p, prep)
+	}
+	if doc == nil {
+		return serving.Own{}
+	}
+	return serving.Own{Renames: doc.Renames[name], Filled: filledAt(doc, name)}
+}
+
+// formerAlignment returns what a project had agreed on before, nil when it is not known.
+func (n *Node) formerAlignment(p project.Project, prep fed.Digest) *fed.AlignmentDoc {
+	all := func(string, fed.PartyID) bool { return true }
+	docs, _ := n.book.Beyond([]fed.Head{{Scope: fed.ScopeProject(p.ID), Author: p.Admin}}, all, math.MaxInt, math.MaxInt64)
+	for _, d := range slices.Backward(docs) {
+		var a fed.AlignmentDoc
+		if d.Kind == fed.DocAlignment && json.Unmarshal(d.Body, &a) == nil && a.Digest == prep {
+			return &a
+		}
+	}
+	return nil
+}
+
+// filledAt lists the columns that a party does not have: the agreed values fill them.
+func filledAt(doc *fed.AlignmentDoc, party string) (names []string) {
+	var t alignTable
+	if json.Unmarshal(doc.Table, &t) != nil {
+		return nil // a table that nobody can read excuses nothing
+	}
+	at := slices.Index(t.Parties, party)
+	for _, c := range t.Columns {
+		if at >= 0 && at < len(c.Cells) && c.Cells[at].Status == dataset.StatusFilled {
+			names = append(names, c.Name)
+		}
+	}
+	return names
 }
 
 // fieldsOf lists the raw columns that a prediction takes.

@@ -34,6 +34,14 @@ type Pipeline interface {
 	Encode(row map[string]any) (x []float32, warnings []string, err error)
 	Fields() []Field
 	Classes() []string // nil for a regression, or when it does not say
+	Own() Own
+}
+
+// Own is how this party's own data has the columns of the model, as agreed before
+// training. The zero value says nothing of it.
+type Own struct {
+	Renames map[string]string // its names to those of the model, where they differ
+	Filled  []string          // columns that it has not, so that training filled them in, too
 }
 
 // Decode reads pipeline.json. Without a run it gives what the version is checked with

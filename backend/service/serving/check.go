@@ -76,6 +76,8 @@ func (e *InputError) Unwrap() error {
 // column is a field with what looking values up needs.
 type column struct {
 	Field
+	own     string // what this party calls it, where that is no name of the model
+	filled  bool   // this party's data does not have it
 	known   map[string]bool
 	allowed string
 }
@@ -117,7 +119,7 @@ func (c *column) reason(r refusal) string { return r.what + "; allowed is " + c.
 func (p *Predictor) admit(row map[string]any, mode Mode) (clean map[string]any, warnings []string, refused []FieldError) {
 	clean = make(map[string]any, len(p.order))
 	for _, c := range p.order {
-		v, why := c.read(row[c.Name], mode == Coerce)
+		v, why := c.read(c.in(row), mode == Coerce)
 		switch {
 		case why == nil:
 		case why.class == "unseen" && mode != Reject:
@@ -143,7 +145,7 @@ func (p *Predictor) admit(row map[string]any, mode Mode) (clean map[string]any, 
 func (p *Predictor) unused(row map[string]any) []string {
 	var names []string
 	for name := range row {
-		if p.fields[name] == nil && name != p.target {
+		if !p.uses(row, name) {
 			names = append(names, name)
 		}
 	}

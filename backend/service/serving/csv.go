@@ -37,7 +37,8 @@ type csvRows struct {
 }
 
 // newCSVRows finds the model's columns among those of the file. A whole table has to
-// have all of them: one that is left out by mistake would be filled in every row.
+// have all of them, but for those that this party never had: one that is left out by
+// mistake would be filled in every row.
 func newCSVRows(p *Predictor, t Table, whole bool) (*csvRows, error) {
 	c := &csvRows{p: p, table: t}
 	_, _, c.decimalComma = t.Dialect()
@@ -49,14 +50,24 @@ func newCSVRows(p *Predictor, t Table, whole bool) (*csvRows, error) {
 	return c, c.complete(whole, inFile)
 }
 
-// find looks up the columns of the file.
+// find looks up the columns of the file, under the model's names and this party's own.
 func (c *csvRows) find() error {
-	for i, name := range c.names {
-		col := c.p.fields[name]
-		if col != nil && slices.Contains(c.names[:i], name) {
-			return invalid("the column %q stands twice in the header", name)
-		}
+	from := map[string]string{}
+	for _, own := range c.names {
+		col := c.p.fields[c.p.shared(own)]
 		c.columns = append(c.columns, col)
+		if col == nil {
+			continue
+		}
+		before, twice := from[col.Name]
+		switch {
+		case twice && before == own:
+			return invalid("the column %q stands twice in the header", own)
+		case twice:
+			return fed.Errorf(fed.Invalid, "Leave one of the two columns out of the file.",
+				"the columns %q and %q are both the model's column %q", before, own, col.Name)
+		}
+		from[col.Name] = own
 	}
 	return nil
 }
@@ -70,13 +81,13 @@ func (c *csvRows) complete(whole, inFile bool) error {
 		switch {
 		case slices.Contains(c.columns, f):
 			none = false
-		case whole || f.Required:
-			lacks = append(lacks, strconv.Quote(f.Name))
+		case whole && !f.filled || f.Required:
+			lacks = append(lacks, f.title())
 		}
 	}
 	if none && len(lacks) == 0 {
 		for _, f := range c.p.order {
-			lacks = append(lacks, strconv.Quote(f.Name))
+			lacks = append(lacks, f.title())
 		}
 	}
 	if len(lacks) == 0 {
@@ -91,6 +102,14 @@ func (c *csvRows) complete(whole, inFile bool) error {
 		text += "; the first line of the file looks like data"
 	}
 	return fed.Errorf(fed.Invalid, hint, "%s", text)
+}
+
+// title names a column in a message.
+func (c *column) title() string {
+	if c.own != "" {
+		return fmt.Sprintf("%q (here also %q)", c.Name, c.own)
+	}
+	return strconv.Quote(c.Name)
 }
 
 // next returns the next row, io.EOF after the last. Cells beyond the header are left

@@ -81,12 +81,12 @@ func Load(files Files, decode Decode) (*Predictor, error) {
 	if err := p.selfTest(files[fileExamples]); err != nil {
 		return nil, err
 	}
-	if m.Run == "" {
-		return p, nil
+	if m.Run != "" {
+		if p.pipe, err = decode(files[filePipeline], m.Run); err != nil {
+			return nil, fmt.Errorf("preparation of the version: %w", err)
+		}
 	}
-	if p.pipe, err = decode(files[filePipeline], m.Run); err != nil {
-		return nil, fmt.Errorf("preparation of the version: %w", err)
-	}
+	p.setOwn()
 	return p, nil
 }
 

@@ -27,6 +27,7 @@ type testPipe struct {
 	F    []Field            `json:"fields"`
 	C    []string           `json:"classes"`
 	Mean map[string]float64 `json:"mean"`
+	O    *Own               `json:"own,omitempty"`
 }
 
 func decodeTest(raw []byte, _ fed.RunID) (Pipeline, error) {
@@ -39,6 +40,13 @@ func decodeTest(raw []byte, _ fed.RunID) (Pipeline, error) {
 
 func (p *testPipe) Fields() []Field   { return p.F }
 func (p *testPipe) Classes() []string { return p.C }
+
+func (p *testPipe) Own() Own {
+	if p.O == nil {
+		return Own{}
+	}
+	return *p.O
+}
 
 func (p *testPipe) Encode(row map[string]any) (x []float32, warnings []string, err error) {
 	for _, f := range p.F {

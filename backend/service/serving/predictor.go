@@ -23,6 +23,8 @@ type Predictor struct {
 	pipe   Pipeline
 	fields map[string]*column
 	order  []*column
+	// renames are of this party's own names of columns to those of the model.
+	renames map[string]string
 }
 
 // Info describes the version.
