@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"synergos.app/desktop/backend/fed"
+	"synergos.app/desktop/backend/learning/dataset"
 )
 
 // Table is a CSV file that is read row by row, as training reads files.
@@ -132,8 +133,8 @@ func (c *csvRows) next() (map[string]any, error) {
 // raw reads a cell into a number, nil for missing, or the text as it is, which
 // reading the row then judges. Cells and JSON values thus meet the same rules.
 func (c *column) raw(cell string, decimalComma bool) any {
-	if decimalComma && c.Kind == Number {
-		cell = withPoint(cell)
+	if decimalComma && strings.Contains(cell, ",") {
+		cell = c.withPoint(cell)
 	}
 	v, why := c.cell(cell)
 	if why != nil {
@@ -143,10 +144,27 @@ func (c *column) raw(cell string, decimalComma bool) any {
 }
 
 // withPoint reads a number with a decimal comma; other cells stay as they are.
-func withPoint(cell string) string {
+func (c *column) withPoint(cell string) string {
+	if c.Kind == Category {
+		return asTrained(cell)
+	}
 	s := strings.Replace(strings.TrimSpace(cell), ",", ".", 1)
 	if _, err := strconv.ParseFloat(s, 64); err != nil || len(s) > 40 {
 		return cell
 	}
 	return s
+}
+
+// asTrained returns the category that training makes of a cell in a file with decimal
+// commas.
+func asTrained(cell string) string {
+	b := dataset.NewBuilder("", []string{""})
+	b.DecimalComma = true
+	var row dataset.Record
+	row.Add([]byte(cell))
+	b.Append(row)
+	if s, ok := b.Table().Columns[0].Text(0); ok {
+		return s
+	}
+	return cell
 }

@@ -81,3 +81,19 @@ func TestRequestWithoutAnyColumn(t *testing.T) {
 		t.Errorf("%d %s", status, got)
 	}
 }
+
+// A category is written in a file with decimal commas as training has read it there.
+func TestCategoriesWithDecimalCommas(t *testing.T) {
+	fields := heartFields()
+	fields[2] = Field{Name: "dose", Kind: Category, Type: "category", Values: []string{"0.5", "1.5", "7.5", "a,b"}, Low: nan, High: nan}
+	p, err := Load(folder(t, "heart", fields, []string{"healthy", "disease"}, 7), decodeTest)
+	must(t, err)
+	want := answers(t, p, "age,chest_pain,dose\n63.5,none,0.5\n63.5,none,1.5\n63.5,none,\"a,b\"\n")
+	got := answers(t, p, "age;chest_pain;dose\n63,5;none;0,5\n63,5;none; 1,50\n63,5;none;a,b\n63,5;none;007,5\n")
+	if fmt.Sprint(got[:3]) != fmt.Sprint(want) || slices.Equal(want[0], want[1]) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if !strings.HasPrefix(got[3][4], "dose: ") {
+		t.Errorf("a code with leading zeros, which training takes as a text: %q", got[3])
+	}
+}
