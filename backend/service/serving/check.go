@@ -210,7 +210,7 @@ func (c *column) truth(b, coerce bool) (any, *refusal) {
 		return dataset.NumberText(f), nil
 	case c.Kind == Category:
 		return strconv.FormatBool(b), &refusal{"unseen", "a truth value that was not seen in training"}
-	case c.Type == "bool" || coerce:
+	case c.truths() || coerce:
 		return f, nil
 	}
 	return nil, &refusal{"type", "a truth value"}
@@ -227,10 +227,23 @@ func (c *column) text(s string, coerce bool) (any, *refusal) {
 		}
 		return s, nil // the preparation knows the forms
 	}
+	if b, ok := truthWord(s); ok && c.truths() {
+		return c.truth(b, coerce)
+	}
 	if !coerce {
 		return nil, &refusal{"type", "a text"}
 	}
 	return c.cell(s)
+}
+
+// truths reports whether the column takes truth values as 1 and 0: of whole numbers,
+// another party may have only those two, written as words.
+func (c *column) truths() bool { return c.Kind == Number && (c.Type == "bool" || c.Type == "int") }
+
+// truthWord reads true and false in any case.
+func truthWord(s string) (value, ok bool) {
+	low := strings.ToLower(s)
+	return low == "true", low == "true" || low == "false"
 }
 
 // category looks a text up: as it is, then in the one spelling of numbers and
@@ -270,11 +283,11 @@ func (c *column) cell(s string) (any, *refusal) {
 	if f, err := strconv.ParseFloat(s, 64); err == nil {
 		return c.number(f)
 	}
-	switch low := strings.ToLower(s); {
-	case c.Type == "date":
+	if c.Type == "date" {
 		return s, nil
-	case low == "true" || low == "false":
-		return c.truth(low == "true", false)
+	}
+	if b, ok := truthWord(s); ok {
+		return c.truth(b, false)
 	}
 	return nil, &refusal{"type", "a text"}
 }

@@ -187,7 +187,7 @@ func (c *column) takes(datatype string) bool {
 	case "FP32", "FP64":
 		return c.Kind == Number && c.Type != "date"
 	case "BOOL":
-		return c.Type == "bool" || c.Kind == Category
+		return c.truths() || c.Kind == Category
 	case "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64":
 		return c.Type != "date"
 	}
