@@ -240,6 +240,7 @@ func (n *Node) compare() {
 			n.retryLedgers()
 			n.keepVersions()
 			n.keepResults()
+			n.grids.drafts.recallAll(n.ctx)
 		}
 	}
 }

@@ -36,6 +36,9 @@ func (b runBook) Rounds(id fed.RunID) []fed.RoundRecord {
 func (b runBook) Round(ctx context.Context, run fed.Run, r fed.RoundRecord) error {
 	// It is committed, whether or not this reign has ended since.
 	_, err := b.n.book.Append(context.WithoutCancel(ctx), fed.ScopeProject(run.Project), fed.DocRound, string(run.ID), r)
+	if err == nil {
+		b.n.grids.drafts.drop(ctx, run.ID, r)
+	}
 	return err
 }
 

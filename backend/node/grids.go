@@ -21,6 +21,7 @@ type grids struct {
 	states  map[fed.RunID]query.Run
 	tried   map[fed.RunID]time.Time // late places
 	noVote  map[fed.RunID]bool      // see forgot
+	drafts  *drafts
 	learner coordinator.Learning
 	trainer party.Learning
 }
@@ -41,11 +42,15 @@ type grid struct {
 	answering chan struct{}
 }
 
-func newGrids(n *Node) *grids {
-	g := &grids{n: n, open: map[fed.RunID]*grid{}, states: map[fed.RunID]query.Run{}, tried: map[fed.RunID]time.Time{}, noVote: map[fed.RunID]bool{}}
+func newGrids(ctx context.Context, n *Node) (*grids, error) {
+	d, err := openDrafts(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	g := &grids{n: n, open: map[fed.RunID]*grid{}, states: map[fed.RunID]query.Run{}, tried: map[fed.RunID]time.Time{}, noVote: map[fed.RunID]bool{}, drafts: d}
 	g.learner = coordinator.Learning{Model: n.modelOf}
 	g.trainer = party.Learning{Rows: n.rowsOf, Blobs: n.blobs()}
-	return g
+	return g, nil
 }
 
 // Queries between members of a grid.
@@ -244,7 +249,7 @@ func (g *grids) lead(ctx context.Context, run fed.Run, s *party.Session, acc fed
 		return // the reign has ended already
 	}
 	coordinator.Lead(ctx, run, acc, coordinator.Ports{
-		Self: g.n.me(), Term: st.Mandate.Term, Mandate: st.Mandate, Verify: fed.VerifierOf(g.n.keys().Verify), Grid: register{s, g.n}, Members: members{g}, Blobs: g.n.blobs(), Book: runBook{g.n}, Ledger: runLedger{reward.Pen{Ledger: g.n.ledger, Term: st.Mandate.Term}}, Learner: g.learner,
+		Self: g.n.me(), Term: st.Mandate.Term, Mandate: st.Mandate, Verify: fed.VerifierOf(g.n.keys().Verify), Grid: register{s, g.n}, Members: members{g}, Blobs: g.n.blobs(), Book: runBook{g.n}, Drafts: g.drafts, Ledger: runLedger{reward.Pen{Ledger: g.n.ledger, Term: st.Mandate.Term}}, Learner: g.learner,
 		Now: g.n.opts.Now, Log: g.n.opts.Log, MinDeadline: g.n.opts.MinDeadline,
 		Tell:    func(lanes []coordinator.Lane) { g.lanes(run.ID, lanes) },
 		Refused: g.n.counts.refuse,

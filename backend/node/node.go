@@ -189,7 +189,9 @@ func (n *Node) openServices(ctx context.Context) (err error) {
 	}
 	n.projects, n.tracker = project.New(), experiment.NewTracker(fed.VerifierOf(n.keys().Verify), n.recordRefused)
 	n.aligns = newAlignments(n)
-	n.grids = newGrids(n)
+	if n.grids, err = newGrids(ctx, n); err != nil {
+		return err
+	}
 	if n.book, err = book.Open(ctx, sqlite.Docs{DB: n.db}, n.keys(), n.opts.Now); err != nil {
 		return err
 	}

@@ -28,6 +28,7 @@ func (n *Node) runFollow(ctx context.Context, id fed.RunID, d fed.Doc) {
 	}
 	if d.Kind == fed.DocRound {
 		n.publish("run.round", string(id), nil)
+		n.grids.drafts.recall(ctx, r)
 	}
 	n.runChanged(id)
 	n.queue.Wake()

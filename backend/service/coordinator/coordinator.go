@@ -52,6 +52,13 @@ type Book interface {
 	End(ctx context.Context, run fed.Run, e fed.RunEnd) error
 }
 
+// Drafts keep the record of a round from before it is proposed until the book has it:
+// who stops after the commit writes it later.
+type Drafts interface {
+	Keep(ctx context.Context, run fed.Run, r fed.RoundRecord) error
+	Kept(run fed.RunID) (fed.RoundRecord, bool)
+}
+
 // Ledger turns scores into contributions and, at the end, rewards.
 type Ledger interface {
 	// Unscored returns the recorded rounds that are not scored yet.
@@ -100,6 +107,7 @@ type Ports struct {
 	Members Members
 	Blobs   Blobs
 	Book    Book
+	Drafts  Drafts
 	Ledger  Ledger
 	Learner Learner
 	Now     func() time.Time
@@ -192,12 +200,15 @@ func (l *lead) start(ctx context.Context) (fed.Checkpoint, error) {
 }
 
 // remember records a committed round whose record its coordinator did not get to
-// write.
+// write: in full when that was this party, else that it was committed.
 func (l *lead) remember(ctx context.Context, c fed.Checkpoint) error {
 	for _, r := range l.Book.Rounds(l.run.ID) {
 		if r.N == c.Round {
 			return nil
 		}
+	}
+	if r, ok := l.Drafts.Kept(l.run.ID); ok && r.N == c.Round && r.Digest == c.Digest {
+		return l.Book.Round(ctx, l.run, r)
 	}
 	return l.Book.Round(ctx, l.run, fed.RoundRecord{
 		Run: l.run.ID, N: c.Round, Term: c.Term, Digest: c.Digest, Parent: c.Parent, Coordinator: l.Self,

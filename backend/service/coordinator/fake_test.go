@@ -83,6 +83,7 @@ type desk struct {
 	absent  map[fed.PartyID]bool
 	commits []fed.Checkpoint
 	records []fed.RoundRecord
+	draft   fed.RoundRecord
 	ends    []fed.RunEnd
 	steps   []string
 	scored  map[int]map[fed.PartyID]fed.ScoreReply
@@ -131,7 +132,7 @@ func newDesk(t fataler, rounds int) *desk {
 func (d *desk) lead(ctx context.Context, acc fed.Checkpoint) time.Duration {
 	began := time.Now()
 	Lead(ctx, d.run, acc, Ports{
-		Self: id("A"), Term: 7, Mandate: mandate, Verify: verify, Grid: d, Members: d, Blobs: d.blobs, Book: d, Ledger: ledger{d}, Learner: Learning{Model: func(fed.Run) (*model.Model, error) { return d.model, nil }},
+		Self: id("A"), Term: 7, Mandate: mandate, Verify: verify, Grid: d, Members: d, Blobs: d.blobs, Book: d, Drafts: d, Ledger: ledger{d}, Learner: Learning{Model: func(fed.Run) (*model.Model, error) { return d.model, nil }},
 		Now: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), MinDeadline: 20 * time.Second,
 		Tell:    func(l []Lane) { d.mu.Lock(); defer d.mu.Unlock(); d.lanes = l },
 		Refused: func(why string) { d.mu.Lock(); defer d.mu.Unlock(); d.refused = append(d.refused, why) },
@@ -271,6 +272,19 @@ func (d *desk) Round(_ context.Context, _ fed.Run, r fed.RoundRecord) error {
 	defer d.mu.Unlock()
 	d.records = append(d.records, r)
 	return nil
+}
+
+func (d *desk) Keep(_ context.Context, _ fed.Run, r fed.RoundRecord) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.draft = r
+	return nil
+}
+
+func (d *desk) Kept(fed.RunID) (fed.RoundRecord, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.draft, d.draft.Digest != ""
 }
 
 func (d *desk) End(_ context.Context, _ fed.Run, e fed.RunEnd) error {

@@ -47,12 +47,14 @@ func (l *lead) round(ctx context.Context, c fed.Checkpoint) (fed.Checkpoint, err
 		return c, err
 	}
 	n := fed.Checkpoint{Round: c.Round + 1, Digest: ref.Digest, Parent: c.Digest, Term: l.Term}
+	r := l.record(n, g, admitted, weights, l.Now().Sub(began))
+	if err := l.Drafts.Keep(ctx, l.run, r); err != nil {
+		return c, fmt.Errorf("keep the record of round %d: %w", n.Round, err)
+	}
 	if err := l.Grid.Commit(ctx, n); err != nil {
 		return c, err
 	}
-	took := l.Now().Sub(began)
-	l.took = append(l.took, took)
-	r := l.record(n, g, admitted, weights, took)
+	l.took = append(l.took, l.Now().Sub(began))
 	if err := l.Book.Round(ctx, l.run, r); err != nil {
 		return c, fmt.Errorf("record round %d: %w", n.Round, err)
 	}

@@ -329,6 +329,42 @@ func TestSuccessorGoesOn(t *testing.T) {
 	})
 }
 
+// Who stops between the commit of a round and its record still knows who took part,
+// also after a restart; what was kept of a round that was not committed is not written.
+func TestWhoTookPartIsNotLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		whole := newDesk(t, 4)
+		whole.lead(background, fed.Checkpoint{})
+		for name, change := range map[string]func(r *fed.RoundRecord){
+			"its round":         func(*fed.RoundRecord) {},
+			"another round":     func(r *fed.RoundRecord) { r.N = 1 },
+			"another committed": func(r *fed.RoundRecord) { r.Digest = whole.commits[1].Digest },
+		} {
+			d := newDesk(t, 4)
+			acc := whole.commits[2]
+			acc.Term = 7
+			d.blobs.put(whole.blobs.all[acc.Digest])
+			for _, b := range whole.away.all {
+				d.blobs.put(b)
+			}
+			d.records = append(d.records, whole.record(0), whole.record(1))
+			d.draft = whole.record(2)
+			change(&d.draft)
+			d.lead(background, acc)
+			want := 0
+			if name == "its round" {
+				want = 3
+			}
+			if r := d.record(2); r.Digest != acc.Digest || len(r.In) != want {
+				t.Errorf("%s: %d took part in round %d of params %s", name, len(r.In), r.N, r.Digest.Short())
+			}
+		}
+		if whole.draft.N != 4 || len(whole.draft.In) != 3 {
+			t.Errorf("kept of the last round: %d of round %d", len(whole.draft.In), whole.draft.N)
+		}
+	})
+}
+
 // The bits of the result do not depend on the order in which updates arrive.
 func TestArrivalOrderDoesNotMatter(t *testing.T) {
 	run := func(t *testing.T, orders [][]string) (out []fed.Digest) {

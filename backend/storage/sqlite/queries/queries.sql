@@ -104,6 +104,12 @@ INSERT INTO forgotten_vote(run) VALUES (?) ON CONFLICT DO NOTHING;
 SELECT run FROM forgotten_vote;
 -- name: GetGrid :one
 SELECT state FROM grid WHERE run = ?;
+-- name: PutRoundDraft :exec
+INSERT INTO round_draft(run, body) VALUES (?,?) ON CONFLICT(run) DO UPDATE SET body = excluded.body;
+-- name: ListRoundDrafts :many
+SELECT * FROM round_draft ORDER BY run;
+-- name: DropRoundDraft :exec
+DELETE FROM round_draft WHERE run = ?;
 -- name: PutUpdate :exec
 INSERT INTO round_update(run, round, body) VALUES (?,?,?) ON CONFLICT DO NOTHING;
 -- name: GetUpdate :one

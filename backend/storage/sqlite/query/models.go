@@ -136,6 +136,11 @@ type Peer struct {
 	SeenMs    int64
 }
 
+type RoundDraft struct {
+	Run  string
+	Body string
+}
+
 type RoundUpdate struct {
 	Run   string
 	Round int64

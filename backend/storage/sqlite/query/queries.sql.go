@@ -143,6 +143,15 @@ func (q *Queries) DropAnswers(ctx context.Context, run string) error {
 	return err
 }
 
+const dropRoundDraft = `-- name: DropRoundDraft :exec
+DELETE FROM round_draft WHERE run = ?
+`
+
+func (q *Queries) DropRoundDraft(ctx context.Context, run string) error {
+	_, err := q.db.ExecContext(ctx, dropRoundDraft, run)
+	return err
+}
+
 const egressAfter = `-- name: EgressAfter :many
 SELECT seq, time_ms, peer, kind, purpose, subject, bytes, digest, consent, hash FROM egress WHERE seq > ? ORDER BY seq LIMIT ?
 `
@@ -860,6 +869,33 @@ func (q *Queries) ListPeers(ctx context.Context) ([]Peer, error) {
 	return items, nil
 }
 
+const listRoundDrafts = `-- name: ListRoundDrafts :many
+SELECT run, body FROM round_draft ORDER BY run
+`
+
+func (q *Queries) ListRoundDrafts(ctx context.Context) ([]RoundDraft, error) {
+	rows, err := q.db.QueryContext(ctx, listRoundDrafts)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []RoundDraft{}
+	for rows.Next() {
+		var i RoundDraft
+		if err := rows.Scan(&i.Run, &i.Body); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listRunEvents = `-- name: ListRunEvents :many
 SELECT seq, run, time_ms, kind, text FROM run_event WHERE run = ? ORDER BY seq
 `
@@ -1281,6 +1317,20 @@ func (q *Queries) PutPeer(ctx context.Context, arg PutPeerParams) error {
 		arg.RevokedMs,
 		arg.SeenMs,
 	)
+	return err
+}
+
+const putRoundDraft = `-- name: PutRoundDraft :exec
+INSERT INTO round_draft(run, body) VALUES (?,?) ON CONFLICT(run) DO UPDATE SET body = excluded.body
+`
+
+type PutRoundDraftParams struct {
+	Run  string
+	Body string
+}
+
+func (q *Queries) PutRoundDraft(ctx context.Context, arg PutRoundDraftParams) error {
+	_, err := q.db.ExecContext(ctx, putRoundDraft, arg.Run, arg.Body)
 	return err
 }
 
