@@ -42,8 +42,8 @@ func (p pipeline) Classes() []string       { return p.class }
 func (p pipeline) Own() serving.Own        { return p.own }
 
 // decodePipeline reads pipeline.json, with this party's own names of columns and, where
-// the project scales per party, its own scaler of the run. Without a run the agreed figures of all parties stand in, so
-// that everybody can check a version.
+// the project scales per party, its own scaler of the run. Without a run the agreed
+// figures of all parties stand in, so that everybody can check a version.
 func (n *Node) decodePipeline(raw []byte, run fed.RunID) (serving.Pipeline, error) {
 	prep, err := dataset.ParsePreparation(raw)
 	if err != nil {
