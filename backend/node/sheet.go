@@ -64,7 +64,7 @@ func (n *Node) leaves(p project.Project, params int64) []view.ConsentLine {
 	return []view.ConsentLine{
 		{What: fmt.Sprintf("A description of each column: name, type, roughly how many cells are missing, rounded range, and the values found in at least %d rows", floor), How: "Once, when the columns are compared", Who: admin + "; all parties see the table of columns", Bytes: 4096},
 		{What: fmt.Sprintf("Sums over your training rows, for the shared scaling: count, sum and sum of squares of each number column, count of each category; no count below %d", floor), How: "Once, when the columns are compared", Who: admin + "; all parties see the common means and spreads", Bytes: 2048},
-		{What: fmt.Sprintf("The update: how training here, on at least %d rows, changed the model's numbers", floor), How: fmt.Sprintf("Once per round, of which a run has at most %d", experiment.MaxRounds), Who: "The coordinator of the run; all its parties, to measure contributions", Bytes: params},
+		{What: fmt.Sprintf("The update: how training here, on at least %d rows, changed the model's numbers", floor), How: fmt.Sprintf("Once per round, of which a run has at most %s", fed.Grouped(experiment.MaxRounds)), Who: "The coordinator of the run; all its parties, to measure contributions", Bytes: params},
 		{What: fmt.Sprintf("How well the shared model does on your held-out rows, as totals: rows, errors, right and wrong answers per class; nothing of fewer than %d rows, and nothing per class when a class has fewer", floor), How: "Once per round and once at the end", Who: "All parties of the run", Bytes: 5000},
 		{What: "How much each combination of the parties' updates improves the model on your held-out rows", How: "Once per round", Who: "All parties of the run", Bytes: 40_000},
 	}
