@@ -19,8 +19,9 @@ type Post interface {
 // Gossip keeps the copies of a book alike. A party tells its heads, and a peer that
 // is behind asks for those chains that it would take; nobody is sent what it did not
 // ask for. A chain is asked of one peer at a time, and of that peer again at once only
-// if it has brought something new since or now says to hold more, so that the messages end when there is
-// nothing to gain, whatever was forked or is refused. It is safe for concurrent use.
+// if it has brought something new since or now says to hold more, so that the messages
+// end when there is nothing to gain, whatever was forked or is refused. It is safe for
+// concurrent use.
 type Gossip struct {
 	Book *Book
 	Post Post

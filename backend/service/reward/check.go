@@ -156,12 +156,13 @@ func (l *Ledger) Check(ctx context.Context, run fed.Run) error {
 	}
 	for _, e := range chain {
 		err := follows(e, score, grant)
-		if n := l.unknown(run, through); err != nil && e.Kind == KindGrant && n > 0 {
+		if err == nil {
+			continue
+		}
+		if n := l.unknown(run, through); e.Kind == KindGrant && n > 0 {
 			return noRecord(n) // who took part in it may be why
 		}
-		if err != nil {
-			return err
-		}
+		return err
 	}
 	return nil
 }

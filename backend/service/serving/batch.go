@@ -59,8 +59,8 @@ type scored struct {
 // Batch scores a table that has the columns of the model, row by row in order,
 // without keeping it in memory. out gets every row as it stands in the file, in UTF-8
 // but else byte for byte, and after it prediction, one probability per class, model,
-// version, warning and error; a name that the file uses already gets a number. A row that cannot be answered keeps its
-// place with the reason in error. The results are those of the endpoint, bit for
+// version, warning and error; a name that the file uses already gets a number. A row
+// that cannot be answered keeps its place with the reason in error. The results are those of the endpoint, bit for
 // bit. Only a row of another length than the header is written anew: short ones are
 // filled up, and what goes beyond the header stands in error. Progress is called
 // after every block of rows. A cancelled batch has written whole rows only. Errors
